@@ -1,0 +1,98 @@
+/**
+ * What Gyre needs from a broker and from a presence store. An engine instance belongs to one worker thread and is asked
+ * only about channels which that worker owns, so per channel there is one caller and no lock.
+ *
+ * Results are values where the engine has them at hand (memory) and promises where it must ask (Redis): callers accept
+ * both, so that the in-memory path never waits for a microtask.
+ */
+import type { ClientError } from '../protocol/codes.js';
+import type { Bytes, StreamPosition } from '../protocol/messages.js';
+
+export type Awaitable<T> = T | Promise<T>;
+
+export interface PublishOptions {
+  /** 0: the publication is not stored and gets no offset. */
+  historySize: number;
+  historyTtlMs: number;
+  /** How long offset and epoch outlive the last access. */
+  historyMetaTtlMs: number;
+  /** '' for none. A repeated key within {@link idempotencyTtlMs} publishes nothing and returns the first result. */
+  idempotencyKey: string;
+  idempotencyTtlMs: number;
+  /** 0 for none. A version not above the stored one is suppressed, unless `versionEpoch` is set and differs. */
+  version: number;
+  versionEpoch: string;
+  /** Ask for delta; the entry's flag carries it to subscribers. */
+  delta: boolean;
+}
+
+export interface PublishResult extends StreamPosition {
+  /** Nothing was published: the position is that of the earlier publication ('idempotency') or the top ('version'). */
+  readonly suppressed?: 'idempotency' | 'version' | undefined;
+}
+
+export interface HistoryFilter {
+  /** -1 all, 0 position only. */
+  limit: number;
+  since?: StreamPosition | undefined;
+  /** Newest first. With `since`: entries before it. */
+  reverse: boolean;
+}
+
+export interface History extends StreamPosition {
+  /** Number of entries in {@link entries}. */
+  readonly count: number;
+  /** Entries (layout in protocol/entry.ts) one after the other, in the order asked for. Valid until the next call. */
+  readonly entries: Bytes;
+}
+
+/** Where a broker delivers, synchronously and in channel order. */
+export interface BrokerSink {
+  /** A publication with its offset in the entry. Called before the publisher hears of it. `entry` is borrowed. */
+  publication(channel: string, entry: Bytes): void;
+  join(channel: string, info: Bytes): void;
+  leave(channel: string, info: Bytes): void;
+  /** The broker can no longer promise that nothing was missed in this channel (new epoch, reconnect, gap). */
+  lost(channel: string): void;
+}
+
+export interface Broker {
+  /**
+   * Order: publications of one channel get offsets in call order, and reach the sink in offset order.
+   * Atomicity: with history, checks, offset, append and delivery are one step.
+   * Loss: rejects (or throws) with a {@link ClientError} when nothing was published; a timeout may leave it unknown.
+   * @param entry  as laid out in protocol/entry.ts, offset 0; borrowed for the duration of the call.
+   */
+  publish(channel: string, entry: Bytes, options: PublishOptions): Awaitable<PublishResult>;
+  /** Start delivering the channel to the sink. Everything published after this resolves is delivered or `lost`. */
+  subscribe(channel: string): Awaitable<void>;
+  unsubscribe(channel: string): void;
+  /**
+   * @param metaTtlMs  renewed by the read, as by a publish.
+   * Entries after `since.offset` (before it when reversed), oldest first (newest first when reversed), at most `limit`.
+   * The epoch is not compared here: the caller sees it in the result. Creates epoch and offset 0 on first access.
+   */
+  history(channel: string, filter: HistoryFilter, metaTtlMs: number): Awaitable<History>;
+  /** Drop stored publications; epoch and top offset stay. */
+  removeHistory(channel: string): Awaitable<void>;
+  publishJoin(channel: string, info: Bytes): Awaitable<void>;
+  publishLeave(channel: string, info: Bytes): Awaitable<void>;
+  close(): Awaitable<void>;
+}
+
+export interface PresenceStats {
+  numClients: number;
+  numUsers: number;
+}
+
+/** `info` is an encoded ClientInfo (protobuf), the form in which it is stored and shown. */
+export interface PresenceManager {
+  /** Add or renew. The entry disappears `ttlMs` after the last call. */
+  add(channel: string, client: string, user: string, info: Bytes, ttlMs: number): Awaitable<void>;
+  remove(channel: string, client: string, user: string): Awaitable<void>;
+  presence(channel: string): Awaitable<Map<string, Bytes>>;
+  stats(channel: string): Awaitable<PresenceStats>;
+  close(): Awaitable<void>;
+}
+
+export type { ClientError };
