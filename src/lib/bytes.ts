@@ -1,0 +1,221 @@
+/**
+ * A growable scratch buffer and a bounds-checked reader, for records and wire formats.
+ *
+ * Both work on Buffers over a SharedArrayBuffer, which is why text goes through Buffer's own methods:
+ * TextEncoder and TextDecoder refuse shared memory.
+ */
+
+/** A scratch buffer that grew past this for one large record is let go at the next {@link ByteWriter.reset}. */
+const RETAINED_BYTES = 1 << 20;
+
+/** Below this a loop over char codes beats the call into native code. */
+const SHORT_TEXT_CHARS = 24;
+
+const TWO_POW_32 = 0x1_0000_0000;
+
+/** Any bytes as a Buffer over the same memory. */
+export function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** Length of `value` as a uvarint. @param value  integer, 0 to 2^64. */
+export function uvarintBytes(value: number): number {
+  let bytes = 1;
+  for (let rest = value; rest >= 0x80; rest = Math.floor(rest / 0x80)) bytes++;
+  return bytes;
+}
+
+/**
+ * Write `value` as a uvarint at `at`; there must be room.
+ * @returns the position after it.
+ */
+export function putUvarint(target: Uint8Array, at: number, value: number): number {
+  let rest = value;
+  let pos = at;
+  for (; rest >= TWO_POW_32; rest = Math.floor(rest / 0x80)) target[pos++] = (rest % 0x80) | 0x80;
+  for (rest >>>= 0; rest >= 0x80; rest >>>= 7) target[pos++] = (rest & 0x7f) | 0x80;
+  target[pos++] = rest;
+  return pos;
+}
+
+/** Appends to a buffer that grows as needed and is meant to be reused: `reset()`, write, `view()` or `copy()`. */
+export class ByteWriter {
+  /** The scratch memory; [0, length) is written. Replaced when it grows: do not keep it across a write. */
+  buffer: Buffer;
+  length = 0;
+  readonly #initialBytes: number;
+
+  constructor(initialBytes = 4096) {
+    this.#initialBytes = initialBytes;
+    this.buffer = Buffer.allocUnsafeSlow(initialBytes);
+  }
+
+  reset(): this {
+    this.length = 0;
+    if (this.buffer.length > RETAINED_BYTES) this.buffer = Buffer.allocUnsafeSlow(this.#initialBytes);
+    return this;
+  }
+
+  /** What was written, valid until the next write or reset. */
+  view(): Buffer {
+    return this.buffer.subarray(0, this.length);
+  }
+
+  /** What was written, in memory of its own and of exactly that size. */
+  copy(): Buffer {
+    const out = Buffer.allocUnsafe(this.length);
+    this.buffer.copy(out, 0, 0, this.length);
+    return out;
+  }
+
+  /** Make room for `bytes` more. */
+  ensure(bytes: number): void {
+    const needed = this.length + bytes;
+    if (needed <= this.buffer.length) return;
+    const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.buffer.length * 2));
+    this.buffer.copy(grown, 0, 0, this.length);
+    this.buffer = grown;
+  }
+
+  u8(value: number): void {
+    if (this.length === this.buffer.length) this.ensure(1);
+    this.buffer[this.length++] = value;
+  }
+
+  u32le(value: number): void {
+    this.ensure(4);
+    this.length = this.buffer.writeUInt32LE(value, this.length);
+  }
+
+  f64le(value: number): void {
+    this.ensure(8);
+    this.length = this.buffer.writeDoubleLE(value, this.length);
+  }
+
+  /** @param value  integer, 0 to 2^64; exact up to 2^53. */
+  uvarint(value: number): void {
+    this.ensure(10);
+    this.length = putUvarint(this.buffer, this.length, value);
+  }
+
+  /** The bytes alone, no length. */
+  raw(bytes: Uint8Array): void {
+    this.ensure(bytes.length);
+    this.buffer.set(bytes, this.length);
+    this.length += bytes.length;
+  }
+
+  /** Characters up to U+00FF, one byte each, no length. */
+  ascii(text: string): void {
+    this.ensure(text.length);
+    if (text.length > SHORT_TEXT_CHARS) this.buffer.write(text, this.length, 'latin1');
+    else for (let i = 0; i < text.length; i++) this.buffer[this.length + i] = text.charCodeAt(i);
+    this.length += text.length;
+  }
+
+  /** uvarint length, then the bytes. */
+  bytes(bytes: Uint8Array): void {
+    this.uvarint(bytes.length);
+    this.raw(bytes);
+  }
+
+  /** uvarint length in bytes, then UTF-8. Lone surrogates become U+FFFD. */
+  string(text: string): void {
+    this.ensure(10 + text.length * 3);
+    if (text.length <= SHORT_TEXT_CHARS && this.#shortAscii(text)) return;
+    const bytes = Buffer.byteLength(text);
+    this.uvarint(bytes);
+    this.length += this.buffer.write(text, this.length, 'utf8');
+  }
+
+  #shortAscii(text: string): boolean {
+    const start = this.length + 1;
+    for (let i = 0; i < text.length; i++) {
+      const code = text.charCodeAt(i);
+      if (code >= 0x80) return false;
+      this.buffer[start + i] = code;
+    }
+    this.buffer[this.length] = text.length;
+    this.length = start + text.length;
+    return true;
+  }
+}
+
+/** Reads what {@link ByteWriter} wrote. Every method throws RangeError rather than read past the end. */
+export class ByteReader {
+  pos = 0;
+  end = 0;
+  #buffer: Buffer;
+
+  constructor(bytes: Uint8Array) {
+    this.#buffer = asBuffer(bytes);
+    this.end = bytes.length;
+  }
+
+  /** Start over with other bytes, so that one reader serves a whole drain. */
+  reset(bytes: Uint8Array): this {
+    this.#buffer = asBuffer(bytes);
+    this.pos = 0;
+    this.end = bytes.length;
+    return this;
+  }
+
+  get done(): boolean {
+    return this.pos >= this.end;
+  }
+
+  u8(): number {
+    return this.#buffer[this.#take(1)]!;
+  }
+
+  u32le(): number {
+    return this.#buffer.readUInt32LE(this.#take(4));
+  }
+
+  f64le(): number {
+    return this.#buffer.readDoubleLE(this.#take(8));
+  }
+
+  /** Values above 2^53 lose precision. @throws RangeError also on more than ten bytes. */
+  uvarint(): number {
+    let value = 0;
+    let scale = 1;
+    for (let i = 0; i < 10; i++) {
+      const byte = this.u8();
+      value += (byte & 0x7f) * scale;
+      if (byte < 0x80) return value;
+      scale *= 0x80;
+    }
+    throw new RangeError('uvarint is longer than ten bytes');
+  }
+
+  /** `length` bytes, as a view. */
+  raw(length: number): Buffer {
+    const start = this.#take(length);
+    return this.#buffer.subarray(start, this.pos);
+  }
+
+  /** uvarint length, then that many bytes, as a view. */
+  bytes(): Buffer {
+    return this.raw(this.uvarint());
+  }
+
+  /** uvarint length in bytes, then UTF-8. Invalid sequences become U+FFFD. */
+  string(): string {
+    const length = this.uvarint();
+    const start = this.#take(length);
+    return this.#buffer.toString('utf8', start, this.pos);
+  }
+
+  /** All that is left, as a view. */
+  rest(): Buffer {
+    return this.raw(this.end - this.pos);
+  }
+
+  #take(bytes: number): number {
+    const start = this.pos;
+    if (bytes > this.end - start) throw new RangeError(`${bytes} bytes wanted, ${this.end - start} left`);
+    this.pos = start + bytes;
+    return start;
+  }
+}
