@@ -1,0 +1,29 @@
+/** Time as a value that can be passed in, so that everything which expires can be tested without waiting. */
+export interface Clock {
+  /** Milliseconds since the Unix epoch. */
+  now(): number;
+}
+
+export const systemClock: Clock = { now: () => Date.now() };
+
+/** A clock that stands still until it is told otherwise. */
+export class ManualClock implements Clock {
+  #now: number;
+
+  constructor(now = 0) {
+    this.#now = now;
+  }
+
+  now(): number {
+    return this.#now;
+  }
+
+  /** @param ms  may be negative: system clocks do step back. */
+  advance(ms: number): void {
+    this.#now += ms;
+  }
+
+  set(now: number): void {
+    this.#now = now;
+  }
+}
