@@ -1,0 +1,102 @@
+/**
+ * Signature checks with configured keys.
+ *
+ * The key decides the algorithm: an HMAC secret only ever checks HS256/384/512, an RSA key RS…, an ECDSA key the one ES…
+ * of its curve. A token's `alg` selects among those and can not widen them.
+ */
+import { createHmac, createPublicKey, type KeyObject, timingSafeEqual, verify } from 'node:crypto';
+import type { Jwt } from './jwt.js';
+
+export interface KeyOptions {
+  readonly hmac_secret_key: string;
+  readonly hmac_previous_secret_key: string;
+  /** Unix seconds; 0: no end. */
+  readonly hmac_previous_secret_key_valid_until: number;
+  readonly rsa_public_key: string;
+  readonly ecdsa_public_key: string;
+}
+
+const HMAC_HASHES: Readonly<Record<string, string>> = { HS256: 'sha256', HS384: 'sha384', HS512: 'sha512' };
+const RSA_HASHES: Readonly<Record<string, string>> = { RS256: 'sha256', RS384: 'sha384', RS512: 'sha512' };
+const ECDSA_HASHES: Readonly<Record<string, string>> = { ES256: 'sha256', ES384: 'sha384', ES512: 'sha512' };
+/** The one algorithm of each curve (RFC 7518 §3.4), by OpenSSL's names. */
+const CURVE_ALGORITHMS: Readonly<Record<string, string>> = {
+  prime256v1: 'ES256',
+  secp384r1: 'ES384',
+  secp521r1: 'ES512',
+};
+
+export class StaticKeys {
+  readonly #secret: string;
+  readonly #previousSecret: string;
+  readonly #previousValidUntil: number;
+  readonly #rsa: KeyObject | undefined;
+  readonly #ecdsa: KeyObject | undefined;
+
+  /** @throws Error naming the option whose key can not be used. */
+  constructor(options: KeyOptions) {
+    this.#secret = options.hmac_secret_key;
+    this.#previousSecret = options.hmac_previous_secret_key;
+    this.#previousValidUntil = options.hmac_previous_secret_key_valid_until;
+    this.#rsa = publicKey('rsa_public_key', options.rsa_public_key, 'rsa');
+    this.#ecdsa = publicKey('ecdsa_public_key', options.ecdsa_public_key, 'ec');
+  }
+
+  /**
+   * @param iat  the token's, unix seconds.
+   * @param now  unix seconds.
+   */
+  verify(jwt: Jwt, iat: number | undefined, now: number): boolean {
+    const hash = HMAC_HASHES[jwt.alg];
+    if (hash === undefined) return verifyWithPublicKey(jwt, RSA_HASHES[jwt.alg] ? this.#rsa : this.#ecdsa);
+    if (this.#secret !== '' && hmacMatches(jwt, hash, this.#secret)) return true;
+    return (
+      this.#previousSecret !== '' && this.#previousAccepted(iat, now) && hmacMatches(jwt, hash, this.#previousSecret)
+    );
+  }
+
+  /** After the date the old secret is worth nothing, nor are tokens that say they were signed with it after the date. */
+  #previousAccepted(iat: number | undefined, now: number): boolean {
+    const until = this.#previousValidUntil;
+    return until === 0 || (Math.floor(now) <= until && (iat === undefined || iat <= until));
+  }
+}
+
+function hmacMatches({ signed, signature }: Jwt, hash: string, secret: string): boolean {
+  const digest = createHmac(hash, secret).update(signed).digest();
+  return digest.length === signature.length && timingSafeEqual(digest, signature);
+}
+
+/** Whether `key` may check the token's algorithm and confirms the signature. */
+export function verifyWithPublicKey({ alg, signed, signature }: Jwt, key: KeyObject | undefined): boolean {
+  const data = Buffer.from(signed);
+  switch (key?.asymmetricKeyType) {
+    case 'rsa':
+      return RSA_HASHES[alg] !== undefined && verify(RSA_HASHES[alg], data, key, signature);
+    case 'ec': {
+      if (CURVE_ALGORITHMS[key.asymmetricKeyDetails?.namedCurve ?? ''] !== alg) return false;
+      return verify(ECDSA_HASHES[alg], data, { key, dsaEncoding: 'ieee-p1363' }, signature);
+    }
+    case 'ed25519':
+      return alg === 'EdDSA' && verify(null, data, key, signature);
+    default:
+      return false;
+  }
+}
+
+function publicKey(option: string, pem: string, type: 'rsa' | 'ec'): KeyObject | undefined {
+  if (pem === '') return undefined;
+  if (pem.includes('PRIVATE KEY')) throw new Error(`${option} holds a private key, the public key is needed`);
+  let key: KeyObject;
+  try {
+    key = createPublicKey(pem);
+  } catch {
+    // The reason OpenSSL gives may quote its input.
+    throw new Error(`${option} is not a public key in PEM`);
+  }
+  if (key.asymmetricKeyType !== type) throw new Error(`${option} is a key of another kind (${key.asymmetricKeyType})`);
+  if (type === 'ec' && CURVE_ALGORITHMS[key.asymmetricKeyDetails?.namedCurve ?? ''] === undefined) {
+    throw new Error(`${option} must be on curve P-256, P-384 or P-521`);
+  }
+  return key;
+}
