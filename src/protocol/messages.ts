@@ -32,6 +32,8 @@ export interface Publication {
   delta?: boolean | undefined;
   /** The real channel, where it differs from the subscribed one (wildcards). */
   channel?: string | undefined;
+  /** `data` is known to be JSON on one line. Otherwise JSON encoders look at it themselves. */
+  json?: boolean | undefined;
 }
 
 /** A tags filter as a client sends it; checked and compiled by `channels/filter.ts`. */

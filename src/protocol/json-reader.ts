@@ -1,0 +1,225 @@
+/**
+ * Reads JSON messages that carry raw payloads, in one pass: scalars become values, payloads views into the input.
+ *
+ * Conventions, those of Go's encoding/json because clients and backends were written against it: `null` leaves the zero
+ * value, unknown keys are skipped, keys match without regard to case, the last of equal keys wins, a value of the wrong
+ * type or an integer out of range is an error.
+ */
+import {
+  CLOSE_ARRAY,
+  CLOSE_OBJECT,
+  FALSE,
+  isDigit,
+  JsonScanner,
+  NULL,
+  OPEN_ARRAY,
+  OPEN_OBJECT,
+  TRUE,
+} from './json-scanner.js';
+
+/** Levels of arrays and objects read one inside another; each takes a few frames of the call stack. */
+export const MAX_JSON_READ_LEVELS = 256;
+
+/**
+ * What to read from one kind of object: property of T to the reader of its value. The key on the wire is the property in
+ * snake_case. Keys are compared as bytes, so that reading a known one allocates nothing.
+ */
+export class JsonFields<T extends object> {
+  readonly #keys: Buffer[];
+  readonly #properties: (keyof T)[];
+  readonly #reads: ((reader: JsonReader) => unknown)[];
+
+  constructor(table: { readonly [K in keyof T]?: (reader: JsonReader) => T[K] }) {
+    this.#properties = Object.keys(table) as (keyof T)[];
+    this.#keys = this.#properties.map((name) =>
+      Buffer.from(String(name).replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`)),
+    );
+    this.#reads = Object.values(table);
+  }
+
+  /** Which field the key in bytes [start, end) is, or -1. */
+  find(bytes: Uint8Array, start: number, end: number): number {
+    for (let i = 0; i < this.#keys.length; i++) {
+      if (equalsIgnoringCase(this.#keys[i]!, bytes, start, end)) return i;
+    }
+    return -1;
+  }
+
+  read(field: number, target: T, reader: JsonReader): void {
+    target[this.#properties[field]!] = this.#reads[field]!(reader) as T[keyof T];
+  }
+}
+
+function equalsIgnoringCase(name: Uint8Array, bytes: Uint8Array, start: number, end: number): boolean {
+  if (name.length !== end - start) return false;
+  for (let i = 0; i < name.length; i++) {
+    const byte = bytes[start + i]!;
+    if (byte !== name[i] && !(byte >= 0x41 && byte <= 0x5a && byte + 0x20 === name[i])) return false;
+  }
+  return true;
+}
+
+/** Every method reads one value at the current position. @throws JsonError if it is not of that kind. */
+export class JsonReader extends JsonScanner {
+  #levels = 0;
+
+  /** @returns undefined for null, else `target` with the known fields set. */
+  object<T extends object>(target: T, fields: JsonFields<T>): T | undefined {
+    if (!this.#enter(OPEN_OBJECT)) return undefined;
+    if (!this.closes(CLOSE_OBJECT)) {
+      do {
+        const field = this.#field(fields);
+        if (field < 0) this.skip();
+        else fields.read(field, target, this);
+      } while (this.more(CLOSE_OBJECT));
+    }
+    this.#levels--;
+    return target;
+  }
+
+  /** An object with free keys. @returns undefined for null. The result has no prototype, so any key is safe. */
+  record<T>(read: (reader: JsonReader) => T): Record<string, T> | undefined {
+    if (!this.#enter(OPEN_OBJECT)) return undefined;
+    const record: Record<string, T> = Object.create(null);
+    if (!this.closes(CLOSE_OBJECT)) {
+      do {
+        const key = this.#key();
+        record[key] = read(this);
+      } while (this.more(CLOSE_OBJECT));
+    }
+    this.#levels--;
+    return record;
+  }
+
+  /** @returns undefined for null. */
+  array<T>(read: (reader: JsonReader) => T): T[] | undefined {
+    if (!this.#enter(OPEN_ARRAY)) return undefined;
+    const items: T[] = [];
+    if (!this.closes(CLOSE_ARRAY)) {
+      do items.push(read(this));
+      while (this.more(CLOSE_ARRAY));
+    }
+    this.#levels--;
+    return items;
+  }
+
+  /** '' for null. Lone surrogates become U+FFFD. */
+  string(): string {
+    if (this.isNull()) return '';
+    const start = this.pos;
+    this.scanString();
+    return this.#text(start);
+  }
+
+  /** false for null. */
+  boolean(): boolean {
+    if (this.isNull()) return false;
+    const value = this.byte() === TRUE[0];
+    this.literal(value ? TRUE : FALSE);
+    return value;
+  }
+
+  /** Any number, as a double; 0 for null. */
+  number(): number {
+    if (this.isNull()) return 0;
+    const start = this.pos;
+    this.scanNumber();
+    return Number(this.bytes.toString('latin1', start, this.pos));
+  }
+
+  /** The integer methods return 0 for null. */
+  uint32(): number {
+    return this.#integer(0n, 0xffff_ffffn);
+  }
+
+  int32(): number {
+    return this.#integer(-0x8000_0000n, 0x7fff_ffffn);
+  }
+
+  /** Values above 2^53 lose precision. */
+  uint64(): number {
+    return this.#integer(0n, 0xffff_ffff_ffff_ffffn);
+  }
+
+  /** Values beyond ±2^53 lose precision. */
+  int64(): number {
+    return this.#integer(-0x8000_0000_0000_0000n, 0x7fff_ffff_ffff_ffffn);
+  }
+
+  /** Any value exactly as it stands in the input (`null` included), as a view. */
+  raw(): Buffer {
+    this.space();
+    const start = this.pos;
+    this.skip();
+    return this.bytes.subarray(start, this.pos);
+  }
+
+  /** Consume `null` if that is the value. */
+  isNull(): boolean {
+    this.space();
+    if (this.byte() !== NULL[0]) return false;
+    this.literal(NULL);
+    return true;
+  }
+
+  #enter(opening: number): boolean {
+    if (this.isNull()) return false;
+    if (this.byte() !== opening) throw this.error(opening === OPEN_OBJECT ? 'object expected' : 'array expected');
+    if (++this.#levels > MAX_JSON_READ_LEVELS) throw this.error('nested too deeply');
+    this.pos++;
+    return true;
+  }
+
+  #field<T extends object>(fields: JsonFields<T>): number {
+    this.space();
+    const start = this.pos;
+    this.scanString();
+    const key = this.escaped ? Buffer.from(this.#text(start)) : undefined;
+    const field = key ? fields.find(key, 0, key.length) : fields.find(this.bytes, start + 1, this.pos - 1);
+    this.colon();
+    return field;
+  }
+
+  #key(): string {
+    this.space();
+    const start = this.pos;
+    this.scanString();
+    const key = this.#text(start);
+    this.colon();
+    return key;
+  }
+
+  /** The string from its opening quote at `start` to the current position. */
+  #text(start: number): string {
+    if (this.escaped) return (JSON.parse(this.bytes.toString('utf8', start, this.pos)) as string).toWellFormed();
+    return this.bytes.toString(this.seen < 0x80 ? 'latin1' : 'utf8', start + 1, this.pos - 1);
+  }
+
+  #integer(min: bigint, max: bigint): number {
+    if (this.isNull()) return 0;
+    const start = this.pos;
+    this.scanNumber();
+    let value = 0;
+    for (let i = start; i < this.pos; i++) {
+      const byte = this.bytes[i]!;
+      if (isDigit(byte)) value = value * 10 + (byte - 0x30);
+      else if (i > start || byte !== 0x2d) throw this.error('integer expected', start);
+    }
+    if (this.bytes[start] === 0x2d) value = -value;
+    // Up to 15 digits a double is exact.
+    const exact = this.pos - start > 15 ? BigInt(this.bytes.toString('latin1', start, this.pos)) : value;
+    if (exact < min || exact > max) throw this.error('integer out of range', start);
+    return value === 0 ? 0 : value;
+  }
+}
+
+/**
+ * A whole document that is one object, into `target`; the document `null` leaves it as it is.
+ * @throws JsonError
+ */
+export function readObject<T extends object>(bytes: Uint8Array, target: T, fields: JsonFields<T>): T {
+  const reader = new JsonReader(bytes);
+  reader.object(target, fields);
+  reader.end();
+  return target;
+}
