@@ -58,6 +58,11 @@ export class MemoryPresence implements PresenceManager {
     this.#sweep.run(nowMs);
   }
 
+  /** Channels with somebody in them, for metrics. */
+  get channels(): number {
+    return this.#channels.size;
+  }
+
   close(): void {
     this.#channels.clear();
   }

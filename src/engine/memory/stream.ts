@@ -46,7 +46,7 @@ export class Stream {
   /** When offset and epoch are forgotten; Infinity for never. */
   expireAtMs = Number.POSITIVE_INFINITY;
 
-  #slab = EMPTY;
+  #slab: Buffer = EMPTY;
   #start = 0;
   #last = 0;
   #end = 0;

@@ -1,0 +1,465 @@
+/**
+ * What every engine must do, whatever it is made of. Nothing here assumes that a call completes before it returns, nor
+ * that a delivery precedes the publisher's answer.
+ */
+import fc from 'fast-check';
+import { afterEach, describe, expect, it } from 'vitest';
+import type {
+  Awaitable,
+  Broker,
+  BrokerSink,
+  HistoryFilter,
+  PresenceManager,
+  PublishOptions,
+} from '../../src/engine/engine.js';
+import type { Bytes } from '../../src/protocol/messages.js';
+import { entry, offsets, texts } from './entries.js';
+import { StreamModel } from './model.js';
+
+const DAY_MS = 86_400_000;
+
+export const publishOptions = (some: Partial<PublishOptions> = {}): PublishOptions => ({
+  historySize: 0,
+  historyTtlMs: 0,
+  historyMetaTtlMs: DAY_MS,
+  idempotencyKey: '',
+  idempotencyTtlMs: 300_000,
+  version: 0,
+  versionEpoch: '',
+  delta: false,
+  ...some,
+});
+
+export const stored = (some: Partial<PublishOptions> = {}): PublishOptions =>
+  publishOptions({ historySize: 10, historyTtlMs: 60_000, ...some });
+
+export const ALL: HistoryFilter = { limit: -1, reverse: false };
+export const POSITION: HistoryFilter = { limit: 0, reverse: false };
+const since = (offset: number, limit = -1, reverse = false): HistoryFilter => ({
+  limit,
+  reverse,
+  since: { offset, epoch: '' },
+});
+
+/** Remembers deliveries and lets a test wait for a number of them. */
+export class RecordingSink implements BrokerSink {
+  readonly events: string[] = [];
+  #waiting: { events: number; resolve: () => void }[] = [];
+
+  publication(channel: string, bytes: Bytes): void {
+    this.#add(`pub ${channel} ${offsets(bytes)[0]} ${texts(bytes)[0]}`);
+  }
+
+  join(channel: string, info: Bytes): void {
+    this.#add(`join ${channel} ${Buffer.from(info)}`);
+  }
+
+  leave(channel: string, info: Bytes): void {
+    this.#add(`leave ${channel} ${Buffer.from(info)}`);
+  }
+
+  lost(channel: string): void {
+    this.#add(`lost ${channel}`);
+  }
+
+  async atLeast(events: number): Promise<string[]> {
+    if (this.events.length < events) await new Promise<void>((resolve) => this.#waiting.push({ events, resolve }));
+    return this.events;
+  }
+
+  #add(event: string): void {
+    this.events.push(event);
+    for (const waiting of this.#waiting) if (this.events.length >= waiting.events) waiting.resolve();
+  }
+}
+
+export interface OpenBroker {
+  broker: Broker;
+  /** Let time pass, where the engine's clock can be moved; without it expiry is not part of the suite. */
+  advance?: ((ms: number) => void) | undefined;
+}
+
+export interface BrokerCapabilities {
+  history: boolean;
+  idempotency: boolean;
+  version: boolean;
+  expiry: boolean;
+}
+
+export function describeBroker(
+  name: string,
+  open: (sink: BrokerSink) => Awaitable<OpenBroker>,
+  can: BrokerCapabilities = { history: true, idempotency: true, version: true, expiry: true },
+): void {
+  let opened: OpenBroker | undefined;
+  let sink = new RecordingSink();
+  let numbered = 0;
+  // Other runs may have left something under a fixed name in a shared engine.
+  const run = `${Date.now().toString(36)}${Math.random().toString(36).slice(2)}`;
+  const newChannel = () => `contract:${run}:${++numbered}`;
+
+  const start = async (): Promise<{ broker: Broker; channel: string; advance: (ms: number) => void }> => {
+    sink = new RecordingSink();
+    opened = await open(sink);
+    const channel = newChannel();
+    await opened.broker.subscribe(channel);
+    return { broker: opened.broker, channel, advance: opened.advance ?? (() => expect.unreachable('time is fixed')) };
+  };
+  const fill = async (broker: Broker, channel: string, count: number, options = stored()): Promise<void> => {
+    for (let i = 1; i <= count; i++) await broker.publish(channel, entry(`"${i}"`), options);
+  };
+  const read = async (broker: Broker, channel: string, filter: HistoryFilter): Promise<string[]> => {
+    const history = await broker.history(channel, filter, DAY_MS);
+    const found = texts(history.entries);
+    expect(history.count).toBe(found.length);
+    return found.map((text) => JSON.parse(text));
+  };
+
+  afterEach(async () => {
+    await opened?.broker.close();
+    opened = undefined;
+  });
+
+  describe(`${name}: publish`, () => {
+    it('delivers without offset and epoch where nothing is stored', async () => {
+      const { broker, channel } = await start();
+      expect(await broker.publish(channel, entry('{"a":1}'), publishOptions())).toEqual({ offset: 0, epoch: '' });
+      expect(await sink.atLeast(1)).toEqual([`pub ${channel} 0 {"a":1}`]);
+    });
+
+    it('delivers the publications of a channel in call order', async () => {
+      const { broker, channel } = await start();
+      await Promise.all([1, 2, 3, 4, 5].map((i) => broker.publish(channel, entry(`${i}`), publishOptions())));
+      expect(await sink.atLeast(5)).toEqual([1, 2, 3, 4, 5].map((i) => `pub ${channel} 0 ${i}`));
+    });
+
+    it('delivers joins and leaves', async () => {
+      const { broker, channel } = await start();
+      await broker.publishJoin(channel, Buffer.from('in'));
+      await broker.publishLeave(channel, Buffer.from('out'));
+      expect(await sink.atLeast(2)).toEqual([`join ${channel} in`, `leave ${channel} out`]);
+    });
+
+    it('does not read the entry after the call', async () => {
+      const { broker, channel } = await start();
+      const borrowed = entry('"mine"');
+      const published = broker.publish(channel, borrowed, can.history ? stored() : publishOptions());
+      borrowed.fill(0);
+      await published;
+      expect((await sink.atLeast(1))[0]).toMatch(/"mine"$/);
+    });
+  });
+
+  describe.runIf(can.history)(`${name}: history`, () => {
+    it('numbers publications from 1 within an epoch and delivers them with their offsets', async () => {
+      const { broker, channel } = await start();
+      const first = await broker.publish(channel, entry('1'), stored());
+      const second = await broker.publish(channel, entry('2'), stored());
+      expect(first).toEqual({ offset: 1, epoch: expect.stringMatching(/^\w{4,}$/) });
+      expect(second).toEqual({ offset: 2, epoch: first.epoch });
+      expect(await sink.atLeast(2)).toEqual([`pub ${channel} 1 1`, `pub ${channel} 2 2`]);
+    });
+
+    it('starts at offset 0 on first access, in the epoch that the first publication then has', async () => {
+      const { broker, channel } = await start();
+      const position = await broker.history(channel, POSITION, DAY_MS);
+      expect(position.offset).toBe(0);
+      expect(position.count).toBe(0);
+      expect((await broker.publish(channel, entry('1'), stored())).epoch).toBe(position.epoch);
+    });
+
+    it('keeps the newest up to the size, and no more after the size went down', async () => {
+      const { broker, channel } = await start();
+      await fill(broker, channel, 5, stored({ historySize: 3 }));
+      expect(await read(broker, channel, ALL)).toEqual(['3', '4', '5']);
+      await broker.publish(channel, entry('"6"'), stored({ historySize: 1 }));
+      expect(await read(broker, channel, ALL)).toEqual(['6']);
+    });
+
+    it('does not number or keep a publication that skips history', async () => {
+      const { broker, channel } = await start();
+      await fill(broker, channel, 1);
+      expect(await broker.publish(channel, entry('"x"'), publishOptions())).toEqual({ offset: 0, epoch: '' });
+      expect(await read(broker, channel, ALL)).toEqual(['1']);
+      expect((await broker.history(channel, POSITION, DAY_MS)).offset).toBe(1);
+    });
+
+    const cases: [string, HistoryFilter, string[]][] = [
+      ['all', ALL, ['3', '4', '5']],
+      ['position only', POSITION, []],
+      ['the oldest two', { limit: 2, reverse: false }, ['3', '4']],
+      ['more than there are', { limit: 9, reverse: false }, ['3', '4', '5']],
+      ['the newest', { limit: 1, reverse: true }, ['5']],
+      ['the newest two, newest first', { limit: 2, reverse: true }, ['5', '4']],
+      ['all, newest first', { limit: -1, reverse: true }, ['5', '4', '3']],
+      ['after an offset', since(3), ['4', '5']],
+      ['after an offset, one', since(3, 1), ['4']],
+      ['after an offset, none', since(3, 0), []],
+      ['after one that is gone', since(1), ['3', '4', '5']],
+      ['after the top', since(5), []],
+      ['after what is not there yet', since(9), []],
+      ['before an offset', since(5, -1, true), ['4', '3']],
+      ['before an offset, one', since(5, 1, true), ['4']],
+      ['before the oldest', since(3, -1, true), []],
+      ['before one that is gone', since(2, -1, true), []],
+      ['before the next', since(6, -1, true), ['5', '4', '3']],
+      ['before what is not there yet', since(9, -1, true), []],
+    ];
+    it.each(cases)('reads %s', async (_, filter, expected) => {
+      const { broker, channel } = await start();
+      await fill(broker, channel, 5, stored({ historySize: 3 }));
+      expect(await read(broker, channel, filter)).toEqual(expected);
+      expect((await broker.history(channel, filter, DAY_MS)).offset).toBe(5);
+    });
+
+    it('removes publications and keeps the position', async () => {
+      const { broker, channel } = await start();
+      await fill(broker, channel, 3);
+      const before = await broker.history(channel, POSITION, DAY_MS);
+      await broker.removeHistory(channel);
+      const after = await broker.history(channel, ALL, DAY_MS);
+      expect([after.offset, after.epoch, after.count]).toEqual([3, before.epoch, 0]);
+      await broker.publish(channel, entry('"4"'), stored());
+      expect(await read(broker, channel, ALL)).toEqual(['4']);
+      expect((await broker.history(channel, POSITION, DAY_MS)).offset).toBe(4);
+    });
+
+    it('removes nothing from a channel that has none', async () => {
+      const { broker } = await start();
+      await broker.removeHistory(newChannel());
+    });
+
+    it('keeps channels apart', async () => {
+      const { broker, channel } = await start();
+      const other = newChannel();
+      await fill(broker, channel, 2);
+      await fill(broker, other, 1);
+      expect(await read(broker, channel, ALL)).toEqual(['1', '2']);
+      expect(await read(broker, other, ALL)).toEqual(['1']);
+    });
+  });
+
+  describe.runIf(can.idempotency)(`${name}: idempotency`, () => {
+    it('publishes a key once and answers with the first position', async () => {
+      const { broker, channel } = await start();
+      const options = stored({ idempotencyKey: 'k' });
+      const first = await broker.publish(channel, entry('1'), options);
+      await broker.publish(channel, entry('2'), stored());
+      expect(await broker.publish(channel, entry('3'), options)).toEqual({ ...first, suppressed: 'idempotency' });
+      expect(await read(broker, channel, ALL)).toEqual([1, 2]);
+      await broker.publish(channel, entry('4'), stored());
+      expect(await sink.atLeast(3)).toHaveLength(3);
+    });
+
+    it('holds per channel', async () => {
+      const { broker, channel } = await start();
+      const options = stored({ idempotencyKey: 'k' });
+      await broker.publish(channel, entry('1'), options);
+      const other = await broker.publish(newChannel(), entry('1'), options);
+      expect(other.suppressed).toBeUndefined();
+    });
+
+    it('holds without history', async () => {
+      const { broker, channel } = await start();
+      const options = publishOptions({ idempotencyKey: 'k' });
+      await broker.publish(channel, entry('1'), options);
+      const again = await broker.publish(channel, entry('2'), options);
+      expect(again).toEqual({ offset: 0, epoch: '', suppressed: 'idempotency' });
+    });
+  });
+
+  describe.runIf(can.version)(`${name}: versions`, () => {
+    it('suppresses what is not newer and answers with the top', async () => {
+      const { broker, channel } = await start();
+      const first = await broker.publish(channel, entry('1'), stored({ version: 2 }));
+      for (const version of [1, 2]) {
+        const again = await broker.publish(channel, entry('2'), stored({ version }));
+        expect(again).toEqual({ ...first, suppressed: 'version' });
+      }
+      expect((await broker.publish(channel, entry('3'), stored({ version: 3 }))).offset).toBe(2);
+      expect(await read(broker, channel, ALL)).toEqual([1, 3]);
+    });
+
+    it('starts over in another version epoch, and an empty one matches any', async () => {
+      const { broker, channel } = await start();
+      const publish = async (version: number, versionEpoch: string) =>
+        (await broker.publish(channel, entry('1'), stored({ version, versionEpoch }))).suppressed;
+      expect(await publish(5, 'a')).toBeUndefined();
+      expect(await publish(1, 'b')).toBeUndefined();
+      expect(await publish(1, 'b')).toBe('version');
+      expect(await publish(1, '')).toBe('version');
+      expect(await publish(2, '')).toBeUndefined();
+    });
+
+    it('does not remember a suppressed publication under its idempotency key', async () => {
+      const { broker, channel } = await start();
+      await broker.publish(channel, entry('1'), stored({ version: 2 }));
+      await broker.publish(channel, entry('2'), stored({ version: 1, idempotencyKey: 'k' }));
+      expect((await broker.publish(channel, entry('3'), stored({ idempotencyKey: 'k' }))).offset).toBe(2);
+    });
+  });
+
+  describe.runIf(can.expiry && can.history)(`${name}: expiry`, () => {
+    it('forgets publications history_ttl after the last one, and keeps the position', async () => {
+      const { broker, channel, advance } = await start();
+      await fill(broker, channel, 1);
+      advance(59_000);
+      await broker.publish(channel, entry('"2"'), stored());
+      advance(59_000);
+      expect(await read(broker, channel, ALL)).toEqual(['1', '2']);
+      const before = await broker.history(channel, POSITION, DAY_MS);
+      advance(2_000);
+      expect(await read(broker, channel, ALL)).toEqual([]);
+      const after = await broker.history(channel, POSITION, DAY_MS);
+      expect([after.offset, after.epoch]).toEqual([2, before.epoch]);
+    });
+
+    it('forgets the position history_meta_ttl after the last access', async () => {
+      const { broker, channel, advance } = await start();
+      const options = stored({ historyTtlMs: 5_000, historyMetaTtlMs: 10_000 });
+      const { epoch } = await broker.publish(channel, entry('1'), options);
+      advance(9_000);
+      expect((await broker.history(channel, POSITION, 10_000)).epoch).toBe(epoch);
+      advance(9_000);
+      expect((await broker.history(channel, POSITION, 10_000)).epoch).toBe(epoch);
+      advance(11_000);
+      const renewed = await broker.publish(channel, entry('2'), options);
+      expect(renewed.offset).toBe(1);
+      expect(renewed.epoch).not.toBe(epoch);
+    });
+
+    it.runIf(can.idempotency)('forgets a key after its time', async () => {
+      const { broker, channel, advance } = await start();
+      const options = stored({ idempotencyKey: 'k', idempotencyTtlMs: 10_000 });
+      await broker.publish(channel, entry('1'), options);
+      advance(9_000);
+      expect((await broker.publish(channel, entry('2'), options)).suppressed).toBe('idempotency');
+      advance(2_000);
+      expect((await broker.publish(channel, entry('3'), options)).suppressed).toBeUndefined();
+    });
+  });
+
+  describe.runIf(can.history && can.idempotency && can.version)(`${name}: any sequence`, () => {
+    const publish = fc.record({
+      do: fc.constant('publish' as const),
+      text: fc.string({ maxLength: 200, unit: 'grapheme' }).map((text) => JSON.stringify(text)),
+      size: fc.constantFrom(1, 2, 3, 7),
+      key: fc.constantFrom('', '', '', 'a', 'b'),
+      version: fc.constantFrom(0, 0, 0, 1, 2, 3),
+      versionEpoch: fc.constantFrom('', 'x'),
+    });
+    const history = fc.record({
+      do: fc.constant('history' as const),
+      limit: fc.integer({ min: -1, max: 8 }),
+      reverse: fc.boolean(),
+      sinceOffset: fc.option(fc.integer({ min: 1, max: 30 }), { nil: undefined }),
+    });
+    const remove = fc.record({ do: fc.constant('remove' as const) });
+    const ops = fc.array(
+      fc.oneof({ weight: 6, arbitrary: publish }, { weight: 5, arbitrary: history }, { weight: 1, arbitrary: remove }),
+      { maxLength: 60 },
+    );
+
+    it('does what a plain list does', async () => {
+      const { broker } = await start();
+      await fc.assert(
+        fc.asyncProperty(ops, async (sequence) => {
+          const channel = newChannel();
+          const model = new StreamModel();
+          for (const op of sequence) {
+            if (op.do === 'remove') {
+              await broker.removeHistory(channel);
+              model.kept = [];
+            } else if (op.do === 'publish') {
+              const { size: historySize, key: idempotencyKey, version, versionEpoch } = op;
+              const options = stored({ historySize, idempotencyKey, version, versionEpoch });
+              const result = await broker.publish(channel, entry(op.text), options);
+              expect(result.offset).toBe(model.publish(op.text, historySize, idempotencyKey, version, versionEpoch));
+            } else {
+              const { sinceOffset, limit, reverse } = op;
+              const filter = { limit, reverse, since: sinceOffset ? { offset: sinceOffset, epoch: '' } : undefined };
+              const found = await broker.history(channel, filter, DAY_MS);
+              const expected = model.history(filter);
+              expect(texts(found.entries)).toEqual(expected.map((kept) => kept.text));
+              expect(offsets(found.entries)).toEqual(expected.map((kept) => kept.offset));
+              expect([found.offset, found.count]).toEqual([model.top, expected.length]);
+            }
+          }
+        }),
+        { seed: 20, numRuns: 150 },
+      );
+    });
+  });
+}
+
+export interface OpenPresence {
+  presence: PresenceManager;
+  advance?: ((ms: number) => void) | undefined;
+}
+
+export function describePresence(name: string, open: () => Awaitable<OpenPresence>, can = { expiry: true }): void {
+  const TTL_MS = 60_000;
+  let opened: OpenPresence | undefined;
+  const channel = `presence:${Date.now().toString(36)}${Math.random().toString(36).slice(2)}`;
+  const start = async (): Promise<{ presence: PresenceManager; advance: (ms: number) => void }> => {
+    opened = await open();
+    return { presence: opened.presence, advance: opened.advance ?? (() => expect.unreachable('time is fixed')) };
+  };
+  const shown = async (presence: PresenceManager, of = channel): Promise<Record<string, string>> => {
+    const found = await presence.presence(of);
+    return Object.fromEntries([...found].map(([client, info]) => [client, Buffer.from(info).toString()]));
+  };
+
+  afterEach(async () => {
+    for (const client of ['c1', 'c2', 'c3']) await opened?.presence.remove(channel, client, 'u');
+    await opened?.presence.close();
+    opened = undefined;
+  });
+
+  describe(`${name}: presence`, () => {
+    it('is empty for a channel without clients', async () => {
+      const { presence } = await start();
+      expect(await shown(presence, `${channel}:none`)).toEqual({});
+      expect(await presence.stats(`${channel}:none`)).toEqual({ numClients: 0, numUsers: 0 });
+    });
+
+    it('shows clients with their newest info and counts users once', async () => {
+      const { presence } = await start();
+      await presence.add(channel, 'c1', 'u', Buffer.from('1'), TTL_MS);
+      await presence.add(channel, 'c2', 'u', Buffer.from('2'), TTL_MS);
+      await presence.add(channel, 'c3', '', Buffer.from('3'), TTL_MS);
+      await presence.add(channel, 'c1', 'u', Buffer.from('1b'), TTL_MS);
+      expect(await shown(presence)).toEqual({ c1: '1b', c2: '2', c3: '3' });
+      expect(await presence.stats(channel)).toEqual({ numClients: 3, numUsers: 2 });
+    });
+
+    it('keeps its own copy of the info', async () => {
+      const { presence } = await start();
+      const info = Buffer.from('mine');
+      await presence.add(channel, 'c1', 'u', info, TTL_MS);
+      info.fill(0);
+      expect(await shown(presence)).toEqual({ c1: 'mine' });
+    });
+
+    it('removes a client, known or not', async () => {
+      const { presence } = await start();
+      await presence.add(channel, 'c1', 'u', Buffer.from('1'), TTL_MS);
+      await presence.remove(channel, 'c2', 'u');
+      await presence.remove(channel, 'c1', 'u');
+      await presence.remove(channel, 'c1', 'u');
+      expect(await shown(presence)).toEqual({});
+      expect(await presence.stats(channel)).toEqual({ numClients: 0, numUsers: 0 });
+    });
+
+    it.runIf(can.expiry)('forgets a client that is not renewed in time', async () => {
+      const { presence, advance } = await start();
+      await presence.add(channel, 'c1', 'u1', Buffer.from('1'), TTL_MS);
+      await presence.add(channel, 'c2', 'u2', Buffer.from('2'), TTL_MS);
+      advance(40_000);
+      await presence.add(channel, 'c1', 'u1', Buffer.from('1'), TTL_MS);
+      advance(30_000);
+      expect(await shown(presence)).toEqual({ c1: '1' });
+      expect(await presence.stats(channel)).toEqual({ numClients: 1, numUsers: 1 });
+    });
+  });
+}
