@@ -1,0 +1,46 @@
+import type { Config, ProxyConfig } from '../config.js';
+import { checkNames, checkReason, NAME, type Report } from './report.js';
+
+/** Means the proxy of the event itself instead of one of `proxies`. */
+export const DEFAULT_PROXY = 'default';
+
+export function checkProxies(config: Config, report: Report): void {
+  checkNames(config.proxies, 'proxies', NAME, report);
+  for (const proxy of config.proxies) {
+    const at = `proxies[${JSON.stringify(proxy.name)}]`;
+    if (proxy.name === DEFAULT_PROXY) report(at, 'the name "default" is reserved');
+    checkProxy(proxy, at, report);
+  }
+  for (const event of ['connect', 'refresh'] as const) {
+    const proxy = config.client.proxy[event];
+    if (proxy.enabled) checkProxy(proxy, `client.proxy.${event}`, report);
+  }
+}
+
+/** A proxy that is used. */
+export function checkProxy(proxy: ProxyConfig, at: string, report: Report): void {
+  if (proxy.endpoint === '') report(`${at}.endpoint`, 'must be set');
+  if (proxy.timeout === 0) report(`${at}.timeout`, 'must not be 0');
+  proxy.http.status_to_code_transforms.forEach((transform, i) => {
+    const here = `${at}.http.status_to_code_transforms[${i}]`;
+    const { status_code, to_error, to_disconnect } = transform;
+    if (status_code === 0) report(`${here}.status_code`, 'must be set');
+    if (to_error.code === 0 && to_disconnect.code === 0) report(here, 'needs a code in to_error or in to_disconnect');
+    if (to_error.code > 0 && to_disconnect.code > 0) report(here, 'has a code in both to_error and to_disconnect');
+    checkReason(to_error.message, `${here}.to_error.message`, report);
+    checkReason(to_disconnect.reason, `${here}.to_disconnect.reason`, report);
+  });
+}
+
+/** A name that refers to a proxy, and the proxy of the event when the name is "default" and it is used. */
+export function checkProxyUse(
+  use: { name: string; enabled: boolean; event: ProxyConfig; eventAt: string; at: string },
+  config: Config,
+  report: Report,
+): void {
+  if (use.name === DEFAULT_PROXY) {
+    if (use.enabled) checkProxy(use.event, use.eventAt, report);
+  } else if (use.name !== '' && !config.proxies.some(({ name }) => name === use.name)) {
+    report(use.at, `there is no proxy "${use.name}" in proxies`);
+  }
+}

@@ -1,0 +1,116 @@
+/** How far an option is supported. `effect` is what a value other than the default does. */
+export type Support =
+  | { status: 'supported'; only?: readonly unknown[]; reason: string }
+  | { status: 'not yet'; effect: 'refuse' | 'warn'; reason: string }
+  | { status: 'never'; reason: string };
+
+const supported: Support = { status: 'supported', reason: '' };
+const only = (reason: string, ...values: unknown[]): Support => ({ status: 'supported', only: values, reason });
+/** The server does not start: running without it would not be what was asked for. */
+const notYet = (reason: string): Support => ({ status: 'not yet', effect: 'refuse', reason });
+/** The server starts with a warning: clients that ask for it are refused, or nothing uses it. */
+const warned = (reason: string): Support => ({ status: 'not yet', effect: 'warn', reason });
+const never = (reason: string): Support => ({ status: 'never', reason });
+
+const redis = notYet('only the memory engine is');
+const refusedConnections = warned('connections of this kind are refused');
+const unusedProxy = warned('nothing that is supported asks a proxy');
+const buffers = never('uWebSockets.js manages its buffers itself');
+
+/** The longest path that an option's path starts with decides. The items of a list are written `[]`. */
+export const supportTable: Readonly<Record<string, Support>> = {
+  http_server: notYet('there is one HTTP listener, without TLS'),
+  'http_server.address': supported,
+  'http_server.port': supported,
+  log: supported,
+  engine: redis,
+  'engine.type': only('only the memory engine is', 'memory'),
+  broker: redis,
+  'broker.enabled': supported,
+  'broker.type': only('only the memory broker is', 'memory'),
+  presence_manager: redis,
+  'presence_manager.enabled': supported,
+  'presence_manager.type': only('only the memory presence manager is', 'memory'),
+  map_broker: notYet('map channels are not'),
+  controller: notYet('there is one node'),
+  shared_poll: warned('subscriptions of this kind are refused'),
+  client: supported,
+  'client.proxy': notYet('clients connect with tokens'),
+  'client.connect_code_to_unidirectional_disconnect': warned('there are no unidirectional transports'),
+  channel: supported,
+  'channel.proxy': unusedProxy,
+  ...channelOptions('channel.without_namespace'),
+  ...channelOptions('channel.namespaces[]'),
+  rpc: supported,
+  'rpc.proxy': unusedProxy,
+  'rpc.without_namespace.proxy_enabled': notYet('no RPC method but ping is answered'),
+  'rpc.without_namespace.proxy_name': unusedProxy,
+  'rpc.namespaces[].proxy_enabled': notYet('no RPC method but ping is answered'),
+  'rpc.namespaces[].proxy_name': unusedProxy,
+  proxies: unusedProxy,
+  http_api: supported,
+  grpc_api: notYet('the server API is served over HTTP'),
+  consumers: warned('no consumer runs'),
+  'consumers[].enabled': notYet('no consumer runs'),
+  websocket: supported,
+  'websocket.read_buffer_size': buffers,
+  'websocket.write_buffer_size': buffers,
+  'websocket.use_write_buffer_pool': buffers,
+  sse: refusedConnections,
+  http_stream: refusedConnections,
+  emulation: refusedConnections,
+  webtransport: notYet('clients connect by WebSocket'),
+  uni_sse: notYet('clients connect by WebSocket'),
+  uni_http_stream: notYet('clients connect by WebSocket'),
+  uni_websocket: notYet('clients connect by WebSocket'),
+  uni_grpc: notYet('clients connect by WebSocket'),
+  admin: notYet('there is no web interface'),
+  prometheus: notYet('no metrics are exported'),
+  health: supported,
+  swagger: notYet('there is no API description'),
+  debug: notYet('profile with node --cpu-prof instead'),
+  init: notYet('there is no such endpoint'),
+  opentelemetry: notYet('no traces are exported'),
+  graphite: notYet('no metrics are exported'),
+  usage_stats: never('no usage statistics are sent'),
+  node: supported,
+  shutdown: supported,
+  workers: supported,
+  dev: supported,
+  pid_file: supported,
+  enable_unreleased_features: never('there are none'),
+};
+
+function channelOptions(at: string): Record<string, Support> {
+  const proxied = notYet('permissions decide instead');
+  const otherType = warned('subscriptions of this kind are refused');
+  const mapPresence = notYet('map channels are not');
+  return {
+    [`${at}.subscribe_proxy_enabled`]: proxied,
+    [`${at}.publish_proxy_enabled`]: proxied,
+    [`${at}.sub_refresh_proxy_enabled`]: proxied,
+    [`${at}.subscribe_stream_proxy_enabled`]: proxied,
+    [`${at}.subscribe_proxy_name`]: unusedProxy,
+    [`${at}.publish_proxy_name`]: unusedProxy,
+    [`${at}.sub_refresh_proxy_name`]: unusedProxy,
+    [`${at}.subscribe_stream_proxy_name`]: unusedProxy,
+    [`${at}.subscribe_stream_proxy_bidirectional`]: unusedProxy,
+    [`${at}.map_clients_presence_channel_prefix`]: mapPresence,
+    [`${at}.map_users_presence_channel_prefix`]: mapPresence,
+    [`${at}.subscription_type`]: only('subscriptions of another kind are refused', '', 'stream'),
+    [`${at}.map`]: otherType,
+    [`${at}.shared_poll`]: otherType,
+  };
+}
+
+/** How far the option at a plain path (`channel.namespaces[].presence`) is supported, and the rule that says so. */
+export function supportOf(path: string): { rule: string; support: Support } {
+  for (let rule = path; rule !== ''; rule = parentOf(rule)) {
+    const support = supportTable[rule];
+    if (support !== undefined) return { rule, support };
+  }
+  throw new Error(`no support is recorded for the option ${path}`);
+}
+
+const parentOf = (path: string): string =>
+  path.endsWith('[]') ? path.slice(0, -2) : path.slice(0, Math.max(0, path.lastIndexOf('.')));
