@@ -1,3 +1,4 @@
+import { asBuffer } from '../../lib/bytes.js';
 import type { Bytes } from '../../protocol/messages.js';
 import type { HistoryFilter } from '../engine.js';
 
@@ -19,9 +20,9 @@ export interface Selection {
 const NOTHING: Selection = Object.freeze({ count: 0, entries: EMPTY });
 
 export function stampEntry(entry: Bytes, at: number, offset: number, timeMs: number): void {
-  const view = new DataView(entry.buffer, entry.byteOffset + at, TIME_AT + 8);
-  view.setFloat64(OFFSET_AT, offset, true);
-  view.setFloat64(TIME_AT, timeMs, true);
+  const bytes = asBuffer(entry);
+  bytes.writeDoubleLE(offset, at + OFFSET_AT);
+  bytes.writeDoubleLE(timeMs, at + TIME_AT);
 }
 
 /**
