@@ -1,0 +1,157 @@
+import { BUFFERED, DROPPED, type OpenSession, type Peer, type Session, type Socket } from '../clients/socket.js';
+import type { Bytes } from '../protocol/messages.js';
+import type { StallWatch } from './stalls.js';
+import type { WebSocket } from './uws.js';
+
+const MESSAGE_TOO_BIG = 1009;
+
+/** What the connections of one endpoint share. */
+export interface ConnectionContext {
+  readonly compressionMinBytes: number;
+  readonly stalls: StallWatch;
+  /** Told of whatever a session throws; must not throw. */
+  onError(error: unknown): void;
+}
+
+/** The native socket's user data: the library copies these fields onto its own object. */
+export interface SocketData {
+  handshake: Handshake | undefined;
+  connection: Connection | undefined;
+}
+
+export interface Handshake {
+  readonly peer: Peer;
+  readonly compressed: boolean;
+  readonly maxMessageBytes: number;
+}
+
+/**
+ * One WebSocket connection: the native socket made safe to use at any time, and its session's calls made safe for the
+ * native code they come from.
+ *
+ * Writes are not corked here: the library does that for one frame by itself, and for all frames within a callback.
+ */
+export class Connection implements Socket {
+  /** Undefined once closed: the library throws on any use after that. */
+  private ws: WebSocket<SocketData> | undefined;
+  private session: Session | undefined;
+
+  constructor(
+    ws: WebSocket<SocketData>,
+    private readonly context: ConnectionContext,
+    private readonly compressed: boolean,
+    private readonly maxMessageBytes: number,
+  ) {
+    this.ws = ws;
+  }
+
+  // ---- Socket: what the session does ----
+
+  send(frame: Bytes, binary: boolean): 0 | 1 | 2 {
+    if (this.ws === undefined) return DROPPED;
+    const compress = this.compressed && frame.length > this.context.compressionMinBytes;
+    const result = this.ws.send(frame, binary, compress) as 0 | 1 | 2;
+    if (result === BUFFERED) this.context.stalls.start(this);
+    return result;
+  }
+
+  bufferedBytes(): number {
+    return this.ws === undefined ? 0 : this.ws.getBufferedAmount();
+  }
+
+  ping(): void {
+    if (this.ws !== undefined && this.ws.ping() === BUFFERED) this.context.stalls.start(this);
+  }
+
+  /** The library ends the connection for good some four seconds later, whatever the peer does. */
+  end(code: number, reason: string): void {
+    this.release()?.end(code, reason);
+  }
+
+  destroy(): void {
+    this.release()?.close();
+  }
+
+  /**
+   * The native close callback runs inside `end` and `close`. The session hears of it when its own code has returned, as
+   * it does when the peer closes.
+   */
+  private release(): WebSocket<SocketData> | undefined {
+    const ws = this.ws;
+    if (ws !== undefined) {
+      this.forget();
+      queueMicrotask(() => this.tellClosed());
+    }
+    return ws;
+  }
+
+  private forget(): void {
+    this.ws = undefined;
+    this.context.stalls.stop(this);
+  }
+
+  // ---- What the library reports; none of these throws ----
+
+  opened(open: OpenSession, peer: Peer): void {
+    try {
+      this.session = open(this, peer);
+    } catch (error) {
+      this.context.onError(error);
+      this.destroy();
+    }
+  }
+
+  received(message: ArrayBuffer): void {
+    // A session that has closed its connection hears nothing more; the library delivers what it had already read.
+    if (this.ws === undefined) return;
+    if (message.byteLength > this.maxMessageBytes) {
+      this.end(MESSAGE_TOO_BIG, '');
+      return;
+    }
+    try {
+      this.session?.receive(Buffer.from(message));
+    } catch (error) {
+      this.context.onError(error);
+    }
+  }
+
+  drained(): void {
+    if (this.ws === undefined) return;
+    if (this.ws.getBufferedAmount() > 0) {
+      this.context.stalls.progress(this);
+      return;
+    }
+    this.context.stalls.stop(this);
+    try {
+      this.session?.drained();
+    } catch (error) {
+      this.context.onError(error);
+    }
+  }
+
+  ponged(): void {
+    if (this.ws === undefined) return;
+    try {
+      this.session?.ponged();
+    } catch (error) {
+      this.context.onError(error);
+    }
+  }
+
+  /** By the peer, an error, or the app: not by {@link end} or {@link destroy}, which have told the session already. */
+  closed(): void {
+    if (this.ws === undefined) return;
+    this.forget();
+    this.tellClosed();
+  }
+
+  private tellClosed(): void {
+    const session = this.session;
+    this.session = undefined;
+    try {
+      session?.closed();
+    } catch (error) {
+      this.context.onError(error);
+    }
+  }
+}

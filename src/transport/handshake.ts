@@ -1,0 +1,61 @@
+/** The WebSocket opening handshake: who may connect, and what they ask for. */
+import type { Peer } from '../clients/socket.js';
+import { formatAddress } from './address.js';
+import type { HttpRequest, HttpResponse } from './uws.js';
+
+const PROTOBUF = 'centrifuge-protobuf';
+const SUBPROTOCOLS = new Set(['centrifuge-json', PROTOBUF]);
+const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({});
+
+export interface HandshakeRules {
+  allowsOrigin(origin: string): boolean;
+  /** Asked once for every request, before anything else is looked at. */
+  admit(): 'ok' | 'busy';
+}
+
+/** @returns status of the refusal, or undefined for a request to be upgraded */
+export function refusal(req: HttpRequest, rules: HandshakeRules): 400 | 403 | 503 | undefined {
+  if (rules.admit() === 'busy') return 503;
+  if (!asksForUpgrade(req) || req.getHeader('sec-websocket-version') !== '13') return 400;
+  if (!rules.allowsOrigin(req.getHeader('origin'))) return 403;
+  return undefined;
+}
+
+export function asksForUpgrade(req: HttpRequest): boolean {
+  return hasToken(req.getHeader('connection'), 'upgrade') && hasToken(req.getHeader('upgrade'), 'websocket');
+}
+
+function hasToken(list: string, token: string): boolean {
+  if (list.length === token.length) return list.toLowerCase() === token;
+  return list.split(',').some((item) => item.trim().toLowerCase() === token);
+}
+
+/** The first subprotocol of the client's list that we speak, '' for none. */
+export function chooseSubprotocol(offered: string): string {
+  if (offered === '') return '';
+  const names = offered.split(',').map((name) => name.trim());
+  return names.find((name) => SUBPROTOCOLS.has(name)) ?? '';
+}
+
+/** What a session is told of its connection; copied, as the request is gone when the callback returns. */
+export function readPeer(req: HttpRequest, res: HttpResponse, subprotocol: string, headers: readonly string[]): Peer {
+  const query = new URLSearchParams(req.getQuery() ?? '');
+  const wantsProtobuf =
+    subprotocol === PROTOBUF || query.get('cf_protocol') === 'protobuf' || query.get('format') === 'protobuf';
+  return {
+    transport: 'websocket',
+    protocol: wantsProtobuf ? 'protobuf' : 'json',
+    framePingPong: query.get('cf_ws_frame_ping_pong') === 'true',
+    headers: headers.length === 0 ? NO_HEADERS : copyHeaders(req, headers),
+    remoteAddress: formatAddress(new Uint8Array(res.getRemoteAddress())),
+  };
+}
+
+function copyHeaders(req: HttpRequest, names: readonly string[]): Record<string, string> {
+  const headers: Record<string, string> = {};
+  for (const name of names) {
+    const value = req.getHeader(name);
+    if (value !== '') headers[name] = value;
+  }
+  return headers;
+}

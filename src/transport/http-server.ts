@@ -1,0 +1,154 @@
+/** HTTP routes on an app: reads requests whole, runs their handlers, writes the answers. */
+import { STATUS_CODES } from 'node:http';
+import type { HttpHandler, HttpRequest, HttpResponse, HttpRoute } from './http.js';
+import type * as uws from './uws.js';
+
+const NO_BODY = Buffer.alloc(0);
+
+/** Plain text answer in the form of Go's `http.Error`, which backends of Centrifugo are used to. */
+export function textResponse(status: number, text = STATUS_CODES[status]): HttpResponse {
+  return { status, headers: { 'Content-Type': 'text/plain; charset=utf-8' }, body: `${text}\n` };
+}
+
+const NOT_FOUND = textResponse(404, '404 page not found');
+const TOO_LARGE = textResponse(413);
+const INTERNAL_ERROR = textResponse(500);
+
+/**
+ * Register routes, and an answer 404 for every other path: to be called last for an app.
+ *
+ * A handler that throws or rejects is answered 500.
+ *
+ * @param onError  told of such errors; must not throw
+ */
+export function registerHttp(
+  app: uws.TemplatedApp,
+  routes: readonly HttpRoute[],
+  onError: (error: unknown) => void,
+): void {
+  for (const route of routes) {
+    app.any(route.path, (res, req) => new Exchange(res, req, onError).run(req, route));
+  }
+  app.any('/*', (res, req) => new Exchange(res, req, onError).answer(NOT_FOUND));
+}
+
+/** One request and its answer. Methods must not throw: they run in native callbacks. */
+class Exchange {
+  /** Answered or aborted: the response must not be touched. */
+  private over = false;
+  private readonly isHead: boolean;
+
+  constructor(
+    private readonly res: uws.HttpResponse,
+    req: uws.HttpRequest,
+    private readonly onError: (error: unknown) => void,
+  ) {
+    this.isHead = req.getMethod() === 'head';
+  }
+
+  run(req: uws.HttpRequest, route: HttpRoute): void {
+    const request = new Request(req, route.headers);
+    if (hasBody(req)) {
+      this.watchAbort();
+      this.collectBody(Number(req.getHeader('content-length')), route.maxBodyBytes, (body) => {
+        request.body = body;
+        this.handle(route.handle, request);
+      });
+      return;
+    }
+    this.handle(route.handle, request);
+    if (!this.over) this.watchAbort();
+  }
+
+  private watchAbort(): void {
+    this.res.onAborted(() => {
+      this.over = true;
+    });
+  }
+
+  private handle(handler: HttpHandler, request: HttpRequest): void {
+    try {
+      const answer = handler(request);
+      if (answer instanceof Promise) {
+        answer.then(
+          (response) => this.answer(response),
+          (error) => this.fail(error),
+        );
+      } else this.answer(answer);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  /** @param announcedBytes  0 when the length is not known in advance */
+  private collectBody(announcedBytes: number, maxBytes: number, done: (body: Buffer) => void): void {
+    if (announcedBytes > maxBytes) {
+      this.answer(TOO_LARGE, true);
+      return;
+    }
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    this.res.onData((chunk, isLast) => {
+      if (this.over) return;
+      bytes += chunk.byteLength;
+      if (bytes > maxBytes) {
+        this.answer(TOO_LARGE, true);
+        return;
+      }
+      // The chunk is detached when this returns, and the body must outlive it: one copy.
+      if (chunk.byteLength > 0) chunks.push(Buffer.from(Buffer.from(chunk)));
+      if (isLast) done(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, bytes));
+    });
+  }
+
+  private fail(error: unknown): void {
+    this.onError(error);
+    this.answer(INTERNAL_ERROR);
+  }
+
+  /** @param close  end the connection as well: the rest of the request is not wanted */
+  answer(response: HttpResponse, close = false): void {
+    if (this.over) return;
+    this.over = true;
+    try {
+      this.res.cork(() => this.write(response, close));
+    } catch (error) {
+      this.onError(error);
+      this.res.close();
+    }
+  }
+
+  private write({ status, headers, body = '' }: HttpResponse, close: boolean): void {
+    this.res.writeStatus(`${status} ${STATUS_CODES[status] ?? 'Unknown'}`);
+    for (const name in headers) this.res.writeHeader(name, headers[name]!);
+    if (this.isHead) this.res.endWithoutBody(Buffer.byteLength(body), close);
+    else this.res.end(body, close);
+  }
+}
+
+function hasBody(req: uws.HttpRequest): boolean {
+  const length = req.getHeader('content-length');
+  return length !== '' ? length !== '0' : req.getHeader('transfer-encoding') !== '';
+}
+
+/** What a handler sees: a copy, because the native request is gone when its callback returns. */
+class Request implements HttpRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly query: string;
+  body: Buffer = NO_BODY;
+  private readonly headers: Record<string, string> = {};
+
+  constructor(req: uws.HttpRequest, headerNames: readonly string[]) {
+    this.method = req.getMethod();
+    this.path = req.getUrl();
+    this.query = req.getQuery() ?? '';
+    for (const name of headerNames) this.headers[name] = req.getHeader(name);
+  }
+
+  header(name: string): string {
+    const value = this.headers[name];
+    if (value === undefined) throw new Error(`header ${name} is not among those the route asks for`);
+    return value;
+  }
+}
