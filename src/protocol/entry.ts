@@ -2,25 +2,156 @@
  * Entry: a publication inside the server, from the publisher through the rings into history and out to the edges.
  *
  *   0        4       5         13        21
- *   | u32 le | u8    | f64 le  | f64 le  | Publication, protobuf (data, info, tags; never offset or time)
+ *   | u32 le | u8    | f64 le  | f64 le  | Publication, protobuf (data, info, tags)
  *   | length | flags | offset  | time ms |
  *     of the whole entry, header included
  *
  * One layout everywhere means that ordering is a patch of two fields and fan-out, history and recovery are copies.
  * Entries stand one after the other in history slabs and in recovery acknowledgements.
+ *
+ * Offset and time of the header count. A publication that came from another node may hold its own: they are ignored.
  */
+import { asBuffer } from '../lib/bytes.js';
+import { clientInfoFields, emptyClientInfo, writeClientInfo } from './client-info.js';
+import { isJson } from './json-scanner.js';
 import type { Bytes, ClientInfo, Publication } from './messages.js';
+import { mapFields, ProtoFields, ProtoReader, ProtoWriter } from './proto-wire.js';
 
 export const ENTRY_HEADER_BYTES = 21;
 
-/** `data` is known to be valid JSON. Without it, JSON subscribers cannot be served and are closed with 3506. */
+/** `data` is known to be valid JSON on one line: JSON encoders embed it without looking at it. */
 export const ENTRY_JSON = 1;
 /** The publisher asked for delta compression. */
 export const ENTRY_DELTA = 2;
 
-export declare function encodeEntry(
+const FLAGS_AT = 4;
+const OFFSET_AT = 5;
+const TIME_AT = 13;
+
+const NEWLINE = 0x0a;
+const NOTHING = Buffer.alloc(0);
+
+const tagFields = mapFields<string>((r) => r.string());
+
+const publicationFields = new ProtoFields<Publication>({
+  data: [4, (r) => r.bytes()],
+  info: [5, (r, old) => r.message(old ?? emptyClientInfo(), clientInfoFields)],
+  tags: [7, (r, old) => r.mapEntry(old, tagFields, '')],
+});
+
+const timeFields = new ProtoFields<{ time: number }>({ time: [9, (r) => r.int64()] });
+
+const scratch = new ProtoWriter();
+
+/**
+ * What can be said about a payload, for the flags of its entry.
+ * @param known  it is known to be valid JSON.
+ */
+export function payloadFlags(data: Bytes, known = false): number {
+  return !data.includes(NEWLINE) && (known || isJson(data)) ? ENTRY_JSON : 0;
+}
+
+/**
+ * An entry without offset and time.
+ * @param pub  `info` may be given encoded (client-info.ts).
+ * @param flags  ENTRY_DELTA and what {@link payloadFlags} says.
+ */
+export function encodeEntry(
   pub: { data: Bytes; info?: ClientInfo | Bytes | undefined; tags?: Record<string, string> | undefined },
   flags: number,
-): Buffer;
-export declare function decodeEntry(entry: Bytes): Publication;
-export type { Publication };
+): Buffer {
+  scratch.reset();
+  scratch.bytesField(4, pub.data);
+  if (pub.info instanceof Uint8Array) scratch.bytesField(5, pub.info);
+  else if (pub.info) scratch.message(5, writeClientInfo, pub.info);
+  if (pub.tags) scratch.textMap(7, pub.tags);
+  return withHeader(scratch.view(), flags, 0, 0);
+}
+
+/** An entry of a publication that another node encoded: its delta flag is the caller's to know, its time is kept. */
+export function entryFromProtobuf(publication: Bytes, offset: number, flags: number): Buffer {
+  const { data } = decodePublication(publication, 0);
+  const { time } = new ProtoReader(publication).fields({ time: 0 }, timeFields);
+  return withHeader(publication, flags | payloadFlags(data), offset, time);
+}
+
+function withHeader(publication: Bytes, flags: number, offset: number, timeMs: number): Buffer {
+  const entry = Buffer.allocUnsafe(ENTRY_HEADER_BYTES + publication.length);
+  entry.writeUInt32LE(entry.length, 0);
+  entry[FLAGS_AT] = flags;
+  entry.writeDoubleLE(offset, OFFSET_AT);
+  entry.writeDoubleLE(timeMs, TIME_AT);
+  entry.set(publication, ENTRY_HEADER_BYTES);
+  return entry;
+}
+
+/** `data` and info are views into `entry`. */
+export function decodeEntry(entry: Bytes): Publication {
+  const pub = decodePublication(entry, ENTRY_HEADER_BYTES);
+  pub.offset = entryOffset(entry);
+  pub.json = (entryFlags(entry) & ENTRY_JSON) !== 0;
+  return pub;
+}
+
+function decodePublication(bytes: Bytes, start: number): Publication {
+  const pub: Publication = {
+    offset: 0,
+    data: NOTHING,
+    info: undefined,
+    tags: undefined,
+    delta: undefined,
+    channel: undefined,
+    json: false,
+  };
+  return new ProtoReader(bytes, start).fields(pub, publicationFields);
+}
+
+/** The publication alone, as other nodes and Redis know it. */
+export function entryProtobuf(entry: Bytes): Buffer {
+  return asBuffer(entry).subarray(ENTRY_HEADER_BYTES);
+}
+
+/** @param at  where the entry begins, in all of the following. */
+export function entryLength(bytes: Bytes, at = 0): number {
+  return asBuffer(bytes).readUInt32LE(at);
+}
+
+export function entryFlags(bytes: Bytes, at = 0): number {
+  return bytes[at + FLAGS_AT]!;
+}
+
+/** 0 where the channel keeps no history. */
+export function entryOffset(bytes: Bytes, at = 0): number {
+  return asBuffer(bytes).readDoubleLE(at + OFFSET_AT);
+}
+
+/** Milliseconds since the epoch. */
+export function entryTime(bytes: Bytes, at = 0): number {
+  return asBuffer(bytes).readDoubleLE(at + TIME_AT);
+}
+
+export function setEntryOffset(bytes: Bytes, offset: number, at = 0): void {
+  asBuffer(bytes).writeDoubleLE(offset, at + OFFSET_AT);
+}
+
+export function setEntryTime(bytes: Bytes, timeMs: number, at = 0): void {
+  asBuffer(bytes).writeDoubleLE(timeMs, at + TIME_AT);
+}
+
+/** Each entry of a concatenation, as a view. @throws RangeError where it is cut off. */
+export function forEachEntry(entries: Bytes, visit: (entry: Buffer) => void): void {
+  const bytes = asBuffer(entries);
+  for (let at = 0; at < bytes.length; ) {
+    const end = at + entryLength(bytes, at);
+    if (end < at + ENTRY_HEADER_BYTES || end > bytes.length) throw new RangeError(`broken entry at ${at}`);
+    visit(bytes.subarray(at, end));
+    at = end;
+  }
+}
+
+/** All publications of a concatenation, in its order. */
+export function decodeEntries(entries: Bytes): Publication[] {
+  const publications: Publication[] = [];
+  forEachEntry(entries, (entry) => publications.push(decodeEntry(entry)));
+  return publications;
+}
