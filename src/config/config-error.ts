@@ -18,6 +18,8 @@ export class ConfigError extends Error {
 export class Findings {
   readonly problems: string[] = [];
   readonly warnings: string[] = [];
+  /** Paths of options in the file that do not exist; each has a warning too. */
+  readonly unknown: string[] = [];
 
   throwProblems(): void {
     if (this.problems.length > 0) throw new ConfigError(this.problems, this.warnings);

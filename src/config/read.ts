@@ -25,6 +25,8 @@ export interface Meta {
   /** Absolute path of the file, if one was asked for. */
   path: string | undefined;
   fileFound: boolean;
+  /** Paths of options in the file that do not exist. */
+  unknown: string[];
   /** What the file says, tidied: only options it sets. */
   file: Tree;
 }
@@ -64,7 +66,11 @@ export function readConfig(sources: Sources): ReadConfig {
   replaceUnknownLogLevel(tree, findings);
 
   const config = parse(tree, reader.origins, findings);
-  return { config, warnings: findings.warnings, meta: { path, fileFound: raw !== undefined, file } };
+  return {
+    config,
+    warnings: findings.warnings,
+    meta: { path, fileFound: raw !== undefined, unknown: findings.unknown, file },
+  };
 }
 
 function readDotEnv(cwd: string): Environment {

@@ -1,7 +1,10 @@
-/** How far an option is supported. `effect` is what a value other than the default does. */
+/**
+ * How far an option is supported. `effect` is what a value other than the default does: the server does not start, it
+ * warns, or nothing, where another option that must be on is refused already.
+ */
 export type Support =
   | { status: 'supported'; only?: readonly unknown[]; reason: string }
-  | { status: 'not yet'; effect: 'refuse' | 'warn'; reason: string }
+  | { status: 'not yet'; effect: 'refuse' | 'warn' | 'none'; reason: string }
   | { status: 'never'; reason: string };
 
 const supported: Support = { status: 'supported', reason: '' };
@@ -10,12 +13,20 @@ const only = (reason: string, ...values: unknown[]): Support => ({ status: 'supp
 const notYet = (reason: string): Support => ({ status: 'not yet', effect: 'refuse', reason });
 /** The server starts with a warning: clients that ask for it are refused, or nothing uses it. */
 const warned = (reason: string): Support => ({ status: 'not yet', effect: 'warn', reason });
+const unused = (reason: string): Support => ({ status: 'not yet', effect: 'none', reason });
 const never = (reason: string): Support => ({ status: 'never', reason });
 
-const redis = notYet('only the memory engine is');
-const refusedConnections = warned('connections of this kind are refused');
+const notTheEngine = unused('only the memory engine is');
+const refusedConnections = 'connections of this kind are refused';
+const onlyWebSocket = notYet('clients connect by WebSocket');
 const unusedProxy = warned('nothing that is supported asks a proxy');
 const buffers = never('uWebSockets.js manages its buffers itself');
+
+/** What does nothing unless its `enabled` is on: only the switch decides. */
+const switched = (section: string, support: Support): Record<string, Support> => ({
+  [section]: unused(support.reason),
+  [`${section}.enabled`]: support,
+});
 
 /** The longest path that an option's path starts with decides. The items of a list are written `[]`. */
 export const supportTable: Readonly<Record<string, Support>> = {
@@ -23,20 +34,22 @@ export const supportTable: Readonly<Record<string, Support>> = {
   'http_server.address': supported,
   'http_server.port': supported,
   log: supported,
-  engine: redis,
+  engine: notTheEngine,
   'engine.type': only('only the memory engine is', 'memory'),
-  broker: redis,
+  broker: notTheEngine,
   'broker.enabled': supported,
   'broker.type': only('only the memory broker is', 'memory'),
-  presence_manager: redis,
+  presence_manager: notTheEngine,
   'presence_manager.enabled': supported,
   'presence_manager.type': only('only the memory presence manager is', 'memory'),
-  map_broker: notYet('map channels are not'),
-  controller: notYet('there is one node'),
+  map_broker: unused('map channels are not'),
+  'map_broker.type': only('map channels are not', 'memory'),
+  ...switched('controller', notYet('there is one node')),
   shared_poll: warned('subscriptions of this kind are refused'),
   client: supported,
-  'client.proxy': notYet('clients connect with tokens'),
-  'client.connect_code_to_unidirectional_disconnect': warned('there are no unidirectional transports'),
+  ...switched('client.proxy.connect', notYet('clients connect with tokens')),
+  ...switched('client.proxy.refresh', notYet('clients refresh with tokens')),
+  ...switched('client.connect_code_to_unidirectional_disconnect', warned('there are no unidirectional transports')),
   channel: supported,
   'channel.proxy': unusedProxy,
   ...channelOptions('channel.without_namespace'),
@@ -49,29 +62,29 @@ export const supportTable: Readonly<Record<string, Support>> = {
   'rpc.namespaces[].proxy_name': unusedProxy,
   proxies: unusedProxy,
   http_api: supported,
-  grpc_api: notYet('the server API is served over HTTP'),
-  consumers: warned('no consumer runs'),
-  'consumers[].enabled': notYet('no consumer runs'),
+  ...switched('grpc_api', notYet('the server API is served over HTTP')),
+  consumers: unused('no consumer runs'),
+  ...switched('consumers[]', notYet('no consumer runs')),
   websocket: supported,
   'websocket.read_buffer_size': buffers,
   'websocket.write_buffer_size': buffers,
   'websocket.use_write_buffer_pool': buffers,
-  sse: refusedConnections,
-  http_stream: refusedConnections,
-  emulation: refusedConnections,
-  webtransport: notYet('clients connect by WebSocket'),
-  uni_sse: notYet('clients connect by WebSocket'),
-  uni_http_stream: notYet('clients connect by WebSocket'),
-  uni_websocket: notYet('clients connect by WebSocket'),
-  uni_grpc: notYet('clients connect by WebSocket'),
-  admin: notYet('there is no web interface'),
-  prometheus: notYet('no metrics are exported'),
+  ...switched('sse', warned(refusedConnections)),
+  ...switched('http_stream', warned(refusedConnections)),
+  emulation: unused(refusedConnections),
+  ...switched('webtransport', onlyWebSocket),
+  ...switched('uni_sse', onlyWebSocket),
+  ...switched('uni_http_stream', onlyWebSocket),
+  ...switched('uni_websocket', onlyWebSocket),
+  ...switched('uni_grpc', onlyWebSocket),
+  ...switched('admin', notYet('there is no web interface')),
+  ...switched('prometheus', warned('no metrics are exported')),
   health: supported,
-  swagger: notYet('there is no API description'),
-  debug: notYet('profile with node --cpu-prof instead'),
-  init: notYet('there is no such endpoint'),
-  opentelemetry: notYet('no traces are exported'),
-  graphite: notYet('no metrics are exported'),
+  ...switched('swagger', notYet('there is no API description')),
+  ...switched('debug', notYet('profile with node --cpu-prof instead')),
+  ...switched('init', notYet('there is no such endpoint')),
+  ...switched('opentelemetry', notYet('no traces are exported')),
+  ...switched('graphite', notYet('no metrics are exported')),
   usage_stats: never('no usage statistics are sent'),
   node: supported,
   shutdown: supported,

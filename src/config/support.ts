@@ -12,8 +12,10 @@ function isDefault({ kind, leaf, value }: LeafVisit): boolean {
   return JSON.stringify(value) === JSON.stringify(leaf.default);
 }
 
-const isSupported = (support: Support, value: unknown): boolean =>
-  support.status === 'never' || (support.status === 'supported' && (support.only?.includes(value) ?? true));
+const isAccepted = (support: Support, value: unknown): boolean =>
+  support.status === 'never' ||
+  (support.status === 'not yet' && support.effect === 'none') ||
+  (support.status === 'supported' && (support.only?.includes(value) ?? true));
 
 const isStream = (type: ChannelOptions['subscription_type']): boolean => type === '' || type === 'stream';
 
@@ -28,7 +30,7 @@ export function checkSupport(config: Config): Findings {
 
   eachLeaf(shape, config, (at) => {
     const { rule, support } = supportOf(plainPath(at.path));
-    if (isSupported(support, at.value) || isDefault(at)) return;
+    if (isAccepted(support, at.value) || isDefault(at)) return;
     const path = showPath(at.path, config);
     // Nobody can subscribe to a channel of another type, so its other options do not matter.
     if (others.some((other) => path.startsWith(`${other}.`))) return;

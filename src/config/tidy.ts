@@ -16,8 +16,10 @@ export function tidy(shape: Shape, raw: Tree, findings: Findings, at = ''): Tree
   for (const [writtenKey, value] of Object.entries(raw)) {
     const key = writtenKey.toLowerCase();
     const schema = Object.hasOwn(shape, key) ? shape[key] : undefined;
-    if (schema === undefined) findings.warnings.push(unknownKey(shape, at, key));
-    else if (value !== null) {
+    if (schema === undefined) {
+      findings.unknown.push(showKey(at, key));
+      findings.warnings.push(unknownKey(shape, at, key));
+    } else if (value !== null) {
       const option = optionOf(schema);
       const tidied = option ? tidyValue(option, value, findings, showKey(at, key)) : value;
       if (tidied !== undefined) tree[key] = tidied;
