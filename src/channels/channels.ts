@@ -9,6 +9,7 @@ import type { Codec } from '../protocol/codec.js';
 import type { ClientError } from '../protocol/codes.js';
 import type { Bytes, ClientInfo, HistoryResult, Publication, StreamPosition } from '../protocol/messages.js';
 import type { TagsFilter } from './filter.js';
+import type { Seat } from './seat.js';
 
 /** Node style, so that the hot calls need no promise. `result` is defined exactly when `error` is null. */
 export type Done<T> = (error: ClientError | null, result: T | undefined) => void;
@@ -33,7 +34,9 @@ export interface Subscriber {
 
 /** One subscription of one connection, as the delivery classes hold it. Extended by clients/subscription.ts. */
 export abstract class Member {
-  /** Place in its class, for removal in constant time; -1 while not live. Maintained by the class. */
+  /** Where it stands on the data path; kept there, read by nobody else. */
+  seat: Seat | undefined = undefined;
+  /** Place in its delivery class, for removal in constant time; -1 while not live. */
   place = -1;
   constructor(
     readonly subscriber: Subscriber,

@@ -160,6 +160,14 @@ export class ByteReader {
     return this;
   }
 
+  /** The same over a part of a buffer, without a view of it. */
+  range(buffer: Buffer, start: number, end: number): this {
+    this.#buffer = buffer;
+    this.pos = start;
+    this.end = end;
+    return this;
+  }
+
   get done(): boolean {
     return this.pos >= this.end;
   }

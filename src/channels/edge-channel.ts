@@ -1,0 +1,161 @@
+/**
+ * A channel at an edge: the members that this worker holds, grouped into delivery classes, and how far its stream has
+ * been seen here.
+ */
+import { isUtf8 } from 'node:buffer';
+import type { Turn } from '../lib/turn.js';
+import { decodeEntry, ENTRY_DELTA, entryFlags } from '../protocol/entry.js';
+import type { Bytes, ClientInfo, Publication } from '../protocol/messages.js';
+import type { Member } from './channels.js';
+import { type ClassTraits, DeliveryClass } from './delivery.js';
+import { createDelta } from './delta.js';
+
+const UNKNOWN = -1;
+
+export class EdgeChannel {
+  readonly classes: DeliveryClass[] = [];
+  members = 0;
+  /** Subscribe calls under way. */
+  pending = 0;
+  /** The owner knows of this edge. */
+  attached = false;
+  /** Offset up to which the stream was seen here; unknown where nobody is positioned. */
+  #top = UNKNOWN;
+  /** Last payload, kept while somebody takes deltas: every such member has it as base once it is `ready`. */
+  #base: Buffer | undefined;
+
+  constructor(
+    readonly id: number,
+    readonly name: string,
+    readonly owner: number,
+    private readonly turn: Pick<Turn, 'touch'>,
+  ) {}
+
+  /**
+   * Deliver a publication. The stream must go on where it stopped, or whoever relies on it is told.
+   * @param entry  borrowed.
+   */
+  deliver(entry: Bytes): void {
+    const pub = decodeEntry(entry);
+    if (pub.offset > 0 && this.#top !== UNKNOWN && pub.offset !== this.#top + 1) this.lose();
+    if (pub.offset > 0) this.#top = pub.offset;
+    const patched = this.#patch(pub, (entryFlags(entry) & ENTRY_DELTA) !== 0);
+    // Classes appear while this runs (fresh members become ready): those have had this publication already.
+    for (let i = this.classes.length - 1; i >= 0; i--) {
+      const cls = this.classes[i]!;
+      if (!cls.accepts(pub)) continue;
+      cls.publication(cls.traits.delta === 'ready' ? patched(cls.traits.codec.name) : pub);
+      if (cls.traits.delta === 'fresh') this.#becomeReady(cls);
+    }
+    if (this.#base !== undefined || this.#takesDeltas()) this.#base = Buffer.from(pub.data);
+  }
+
+  announce(kind: 'join' | 'leave', info: ClientInfo): void {
+    for (const cls of this.classes) if (cls.traits.joinLeave) cls.push({ channel: this.name, [kind]: { info } });
+  }
+
+  /** Publications were lost on the way here: no positioned member may see a later one. */
+  lose(): void {
+    this.#top = UNKNOWN;
+    this.#base = undefined;
+    for (const cls of [...this.classes]) {
+      cls.flush();
+      for (let i = cls.members.length - 1; i >= 0; i--) {
+        const member = cls.members[i]!;
+        if (member.seat?.positioned) member.insufficientState();
+        else if (cls.traits.delta === 'ready') this.#move(member, { ...cls.traits, delta: 'fresh' });
+      }
+    }
+  }
+
+  /**
+   * A member becomes live at `top`.
+   * @param base  the payload of the publication at `top`, if the member has just been given it.
+   */
+  add(member: Member, traits: Omit<ClassTraits, 'delta'>, delta: boolean, top: number, base: Bytes | undefined): void {
+    if (top >= 0) {
+      if (this.#top !== UNKNOWN && this.#top !== top) this.lose();
+      this.#top = top;
+    }
+    if (delta && base !== undefined) this.#base ??= Buffer.from(base);
+    this.#enter(member, { ...traits, delta: delta ? (base !== undefined ? 'ready' : 'fresh') : 'none' });
+    this.members++;
+  }
+
+  /** @param cls  where the member stands. */
+  remove(member: Member, cls: DeliveryClass): void {
+    this.#leave(member, cls);
+    this.members--;
+    if (!this.#takesDeltas()) this.#base = undefined;
+  }
+
+  /** The owner was replaced: its stream starts anew. */
+  forgetPosition(): void {
+    this.#top = UNKNOWN;
+    this.attached = false;
+  }
+
+  *all(): Iterable<Member> {
+    for (const cls of this.classes) yield* cls.members;
+  }
+
+  #enter(member: Member, traits: ClassTraits): void {
+    let cls = this.classes.find((candidate) => candidate.is(traits));
+    if (cls === undefined) {
+      cls = new DeliveryClass(traits, this.name, this.turn);
+      this.classes.push(cls);
+    }
+    cls.add(member);
+    member.seat!.delivery = cls;
+  }
+
+  #leave(member: Member, cls: DeliveryClass): void {
+    cls.remove(member);
+    const at = this.classes.indexOf(cls);
+    if (cls.members.length === 0 && at >= 0) this.classes.splice(at, 1);
+  }
+
+  #move(member: Member, traits: ClassTraits): void {
+    this.#leave(member, member.seat!.delivery!);
+    // Flushing may have closed the connection.
+    if (member.seat !== undefined) this.#enter(member, traits);
+  }
+
+  #becomeReady(cls: DeliveryClass): void {
+    const traits: ClassTraits = { ...cls.traits, delta: 'ready' };
+    for (let i = cls.members.length - 1; i >= 0; i--) this.#move(cls.members[i]!, traits);
+  }
+
+  #takesDeltas(): boolean {
+    return this.classes.some((cls) => cls.traits.delta !== 'none');
+  }
+
+  /** The publication as `ready` members get it: a patch if asked for and smaller. Made at most once an encoding. */
+  #patch(pub: Publication, wanted: boolean): (codec: 'json' | 'protobuf') => Publication {
+    const base = this.#base;
+    if (!wanted || base === undefined) return () => pub;
+    let patch: Publication | undefined;
+    return (codec) => {
+      patch ??= asPatch(pub, base);
+      return codec === 'json' && !isUtf8(patch.data) ? pub : patch;
+    };
+  }
+}
+
+/** @returns `pub` itself where a patch would not be smaller. */
+export function asPatch(pub: Publication, base: Bytes): Publication {
+  const data = createDelta(base, pub.data);
+  return data.length < pub.data.length ? { ...pub, data, delta: true } : pub;
+}
+
+/**
+ * Recovered publications as a chain: the first whole, each later one a patch against the one before.
+ * A JSON string cannot carry a patch that cuts a character in two; that one stays whole.
+ */
+export function asPatchChain(publications: readonly Publication[], codec: 'json' | 'protobuf'): Publication[] {
+  return publications.map((pub, i) => {
+    if (i === 0) return pub;
+    const patch = asPatch(pub, publications[i - 1]!.data);
+    return codec === 'json' && !isUtf8(patch.data) ? pub : patch;
+  });
+}

@@ -1,0 +1,34 @@
+/** A channel at its owner: which workers have subscribers for it. */
+
+export interface Attachment {
+  readonly slot: number;
+  /** The worker's own number for the channel, so that it needs no look-up by name. */
+  readonly edgeId: number;
+  /** {@link Link.owedEpoch} in which the worker was last told of a loss that it may not have read yet. */
+  lostEpoch: number;
+}
+
+export class OwnedChannel {
+  readonly edges: Attachment[] = [];
+
+  constructor(readonly name: string) {}
+
+  /** @returns whether the worker was not attached before under this number. */
+  attach(slot: number, edgeId: number): boolean {
+    const at = this.edges.findIndex((edge) => edge.slot === slot);
+    if (at >= 0 && this.edges[at]!.edgeId === edgeId) return false;
+    if (at >= 0) this.edges.splice(at, 1);
+    this.edges.push({ slot, edgeId, lostEpoch: 0 });
+    return true;
+  }
+
+  detach(slot: number, edgeId: number): void {
+    const at = this.edges.findIndex((edge) => edge.slot === slot && edge.edgeId === edgeId);
+    if (at >= 0) this.edges.splice(at, 1);
+  }
+
+  detachAll(slot: number): void {
+    const at = this.edges.findIndex((edge) => edge.slot === slot);
+    if (at >= 0) this.edges.splice(at, 1);
+  }
+}

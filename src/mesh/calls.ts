@@ -1,0 +1,110 @@
+/**
+ * Requests that expect an answer: pairing replies with calls, and ending every call exactly once.
+ *
+ * A call ends with its reply, its failure, the deadline (100), or the death of the thread it was sent to (100). All calls
+ * have the same deadline, so they expire in the order in which they were made and the oldest is always first in the map.
+ */
+import { type ByteReader, ByteWriter } from '../lib/bytes.js';
+import type { Clock } from '../lib/clock.js';
+import { type ClientError, errors } from '../protocol/codes.js';
+import type { Mesh } from './mesh.js';
+import { RecordKind } from './records.js';
+
+export const CALL_DEADLINE_MS = 5000;
+
+/** What waits for an answer. Exactly one of the two is called, once. */
+export interface Pending {
+  /** `result` is only valid during the call. */
+  succeed(result: ByteReader): void;
+  fail(error: ClientError): void;
+}
+
+interface Call {
+  pending: Pending;
+  slot: number;
+  deadline: number;
+}
+
+const byCode = new Map<number, ClientError>(Object.values(errors).map((error) => [error.code, error]));
+
+export class Calls {
+  readonly #open = new Map<number, Call>();
+  readonly #scratch = new ByteWriter(1024);
+  #lastId = 0;
+
+  constructor(
+    private readonly mesh: Mesh,
+    private readonly clock: Clock,
+  ) {
+    mesh.on(RecordKind.reply, (record) => this.#take(record.u32le())?.pending.succeed(record));
+    mesh.on(RecordKind.failure, (record) => {
+      const call = this.#take(record.u32le());
+      if (call) call.pending.fail(byCode.get(record.u32le()) ?? errors.internal);
+    });
+    mesh.onReplaced((slot) => this.#failAll((call) => call.slot === slot));
+  }
+
+  /** Open a call to `slot`. @returns its number, to be put into the request. */
+  open(slot: number, pending: Pending): number {
+    do this.#lastId = (this.#lastId + 1) >>> 0;
+    while (this.#open.has(this.#lastId));
+    this.#open.set(this.#lastId, { pending, slot, deadline: this.clock.now() + CALL_DEADLINE_MS });
+    return this.#lastId;
+  }
+
+  /** Send the request of an open call; when the link refuses it, the call fails with 111. */
+  request(slot: number, id: number, record: Uint8Array): void {
+    if (!this.mesh.send(slot, record)) this.#take(id)?.pending.fail(errors.tooManyRequests);
+  }
+
+  /**
+   * Answer a call that `slot` made. @param write  appends the result.
+   * @returns false if the link had no room for it: the caller was told 111, and what the result promised must be undone.
+   */
+  reply(slot: number, id: number, write: (out: ByteWriter) => void): boolean {
+    const out = this.#scratch.reset();
+    out.u8(RecordKind.reply);
+    out.u32le(id);
+    write(out);
+    if (this.mesh.send(slot, out.view())) return true;
+    this.refuse(slot, id, errors.tooManyRequests);
+    return false;
+  }
+
+  refuse(slot: number, id: number, error: ClientError): void {
+    const out = this.#scratch.reset();
+    out.u8(RecordKind.failure);
+    out.u32le(id);
+    out.u32le(error.code);
+    this.mesh.mustSend(slot, out.view());
+  }
+
+  /** Fail what is overdue. Called about once a second. */
+  sweep(): void {
+    const now = this.clock.now();
+    for (const [id, call] of this.#open) {
+      if (call.deadline > now) return;
+      this.#open.delete(id);
+      call.pending.fail(errors.internal);
+    }
+  }
+
+  #take(id: number): Call | undefined {
+    const call = this.#open.get(id);
+    this.#open.delete(id);
+    return call;
+  }
+
+  #failAll(which: (call: Call) => boolean): void {
+    for (const [id, call] of [...this.#open]) {
+      if (!which(call)) continue;
+      this.#open.delete(id);
+      call.pending.fail(errors.internal);
+    }
+  }
+}
+
+/** What a handler threw, as an error for the caller: codes as they are, anything else is internal. */
+export function asClientError(thrown: unknown): ClientError {
+  return byCode.get((thrown as Partial<ClientError> | null)?.code ?? 0) ?? errors.internal;
+}

@@ -1,0 +1,137 @@
+/**
+ * A thread's place on the mesh: its links to every slot (itself included), the rings it reads, and its doorbell.
+ *
+ * Contract. Records from one slot to another arrive in the order sent, each once, or not at all when that thread dies.
+ * Handlers run at the end of a turn (see lib/turn.ts), never inside the call that sent the record, also for the link of
+ * a thread to itself: ordering and the full-ring rule are the same everywhere.
+ */
+import { receiveMessageOnPort } from 'node:worker_threads';
+import { ByteReader } from '../lib/bytes.js';
+import { type RecordHandler, RingReader } from '../lib/ring.js';
+import type { Doorbell } from './doorbell.js';
+import { Link } from './link.js';
+import { RECORD_KINDS, RecordKind } from './records.js';
+import type { Rewire, WireEnd, Wires } from './wires.js';
+
+/** `record` stands behind the kind byte and is only valid during the call. */
+export type KindHandler = (record: ByteReader, from: number) => void;
+
+/** How often a turn looks at its own link again before it lets sockets have their turn. */
+const SELF_ROUNDS_MAX = 16;
+
+class Inlet {
+  readonly ring: RingReader;
+  readonly handle: RecordHandler;
+  constructor(
+    readonly end: WireEnd,
+    dispatch: (memory: Buffer, start: number, end: number) => void,
+  ) {
+    this.ring = new RingReader(end.ring);
+    const oversizeBytes = new Int32Array(end.oversizeBytes);
+    this.handle = (memory, start, stop) => {
+      if (memory[start] !== RecordKind.oversize) return dispatch(memory, start, stop);
+      const received = receiveMessageOnPort(end.port);
+      if (!received) throw new Error('an oversize record was announced but not posted');
+      const large = Buffer.from(received.message as ArrayBuffer);
+      Atomics.sub(oversizeBytes, 0, large.length);
+      dispatch(large, 0, large.length);
+    };
+  }
+}
+
+export class Mesh {
+  readonly self: number;
+  readonly workers: number;
+  readonly #links: Link[];
+  readonly #inlets: Inlet[];
+  readonly #handlers: (KindHandler | undefined)[] = new Array(RECORD_KINDS).fill(undefined);
+  readonly #replaced: ((slot: number) => void)[] = [];
+  readonly #reader = new ByteReader(Buffer.alloc(0));
+  readonly #hasWork = (): boolean => this.#inlets.some((inlet) => !inlet.ring.isEmpty());
+
+  /** @param schedule  asks for an end-of-turn run, in which {@link drain}, then {@link publish} are called. */
+  constructor(
+    wires: Wires,
+    private readonly schedule: () => void,
+    private readonly doorbell: Doorbell,
+  ) {
+    this.self = wires.self;
+    this.workers = wires.workers;
+    this.#links = wires.outgoing.map((end) => new Link(end));
+    this.#inlets = wires.incoming.map((end, from) => this.#inlet(end, from));
+  }
+
+  /** One handler a kind. */
+  on(kind: number, handler: KindHandler): void {
+    if (this.#handlers[kind]) throw new Error(`record kind ${kind} has a handler`);
+    this.#handlers[kind] = handler;
+  }
+
+  /** Called after the thread in a slot was replaced and its wires are new: whatever it held is gone. */
+  onReplaced(listener: (slot: number) => void): void {
+    this.#replaced.push(listener);
+  }
+
+  link(slot: number): Link {
+    return this.#links[slot]!;
+  }
+
+  /** @returns false if the link is full: nothing was sent. The record is copied. */
+  send(slot: number, record: Uint8Array): boolean {
+    this.schedule();
+    return this.#links[slot]!.send(record);
+  }
+
+  /** Send now or as soon as there is room, ahead of anything sent later. */
+  mustSend(slot: number, record: Uint8Array): void {
+    this.schedule();
+    this.#links[slot]!.mustSend(record);
+  }
+
+  /** Handle every record that has arrived, and those that this makes the thread send to itself. */
+  drain(): void {
+    const own = this.#links[this.self]!;
+    for (let round = 0; round < SELF_ROUNDS_MAX; round++) {
+      own.publish();
+      let handled = 0;
+      for (const inlet of this.#inlets) handled += inlet.ring.drain(inlet.handle);
+      if (handled === 0) return;
+    }
+  }
+
+  /** Show what was sent, wake who sleeps, and sleep if there is nothing to do. */
+  publish(): void {
+    let owes = false;
+    for (let slot = 0; slot < this.#links.length; slot++) {
+      const link = this.#links[slot]!;
+      if (link.publish() && slot !== this.self) this.doorbell.ring(slot);
+      owes ||= link.owes;
+    }
+    if (owes) this.schedule();
+    this.doorbell.arm(this.#hasWork);
+  }
+
+  /** The thread in `rewire.slot` was replaced. Records still under way in either direction are gone. */
+  replace(rewire: Rewire): void {
+    this.#links[rewire.slot]!.close();
+    this.#inlets[rewire.slot]!.end.port.close();
+    this.#links[rewire.slot] = new Link(rewire.outgoing);
+    this.#inlets[rewire.slot] = this.#inlet(rewire.incoming, rewire.slot);
+    for (const listener of this.#replaced) listener(rewire.slot);
+    this.schedule();
+  }
+
+  close(): void {
+    this.doorbell.close();
+    for (const link of this.#links) link.close();
+    for (const inlet of this.#inlets) inlet.end.port.close();
+  }
+
+  #inlet(end: WireEnd, from: number): Inlet {
+    return new Inlet(end, (memory, start, stop) => {
+      const handler = this.#handlers[memory[start]!];
+      if (!handler) throw new Error(`no handler for record kind ${memory[start]}`);
+      handler(this.#reader.range(memory, start + 1, stop), from);
+    });
+  }
+}
