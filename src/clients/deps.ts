@@ -1,0 +1,64 @@
+/** What every connection of a worker shares. Config keys are the config file's; durations are milliseconds. */
+import type { Channels } from '../channels/channels.js';
+import type { TagsFilter } from '../channels/filter.js';
+import type { Clock } from '../lib/clock.js';
+import type { Turn } from '../lib/turn.js';
+import type { Command, FilterNode } from '../protocol/messages.js';
+import type { Client } from './client.js';
+import type { Homes } from './homes.js';
+import type { Keepalive } from './keepalive.js';
+import type { Registry } from './registry.js';
+
+export interface ClientConfig {
+  readonly client: {
+    /** Not above 0: no pings. */
+    readonly ping_interval: number;
+    /** Not above 0: pongs are not waited for. */
+    readonly pong_timeout: number;
+    readonly stale_close_delay: number;
+    readonly expired_close_delay: number;
+    readonly expired_sub_close_delay: number;
+    readonly presence_update_interval: number;
+    /** Bytes. */
+    readonly queue_max_size: number;
+    /** Commands of one connection at work at the same time; 0 and 1 mean one after the other. */
+    readonly concurrency: number;
+    /** 0: no limit. */
+    readonly channel_limit: number;
+  };
+  readonly websocket: { readonly write_timeout: number };
+}
+
+/** The part of a pino logger that is used here. */
+export interface Log {
+  error(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  debug(fields: object, message: string): void;
+}
+
+/** The part of a timer wheel that is used here: one entry a connection, in constant time. */
+export interface Wheel {
+  /** Have `entry.expire()` called once, at `atMs` (since the epoch) or soon after. Replaces an earlier call. */
+  schedule(entry: Keepalive, atMs: number): void;
+  cancel(entry: Keepalive): void;
+}
+
+export interface ClientDeps {
+  readonly config: ClientConfig;
+  readonly turn: Pick<Turn, 'touch'>;
+  readonly wheel: Wheel;
+  readonly clock: Clock;
+  /** In [0, 1). */
+  readonly random: () => number;
+  readonly channels: Channels;
+  readonly registry: Registry;
+  readonly homes: Homes;
+  readonly log: Log;
+  /** `undefined` for a malformed filter. */
+  readonly compileFilter: (node: FilterNode) => TagsFilter | undefined;
+  /**
+   * Carry out one command. It ends by exactly one of {@link Client.reply}, {@link Client.refuse} or
+   * {@link Client.done}; a throw or a rejection closes the connection with 3004.
+   */
+  readonly dispatch: (client: Client, command: Command) => void | Promise<void>;
+}

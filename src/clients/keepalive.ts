@@ -1,0 +1,194 @@
+/**
+ * Everything about a connection that happens at a time: pings and their pongs, presence renewal, expiry, and the closing
+ * of stale, stuck and half-closed connections. One entry in the worker's timer wheel a connection, set to the earliest.
+ */
+import { type Disconnect, disconnects } from '../protocol/codes.js';
+import type { Client } from './client.js';
+import type { Subscription } from './subscription.js';
+
+/** How long a peer has to answer a close frame. */
+const CLOSE_WAIT_MS = 5_000;
+
+/** No such deadline. */
+const NEVER = Number.POSITIVE_INFINITY;
+
+export class Keepalive {
+  /** Milliseconds since the epoch, all of them. */
+  private pingAt = NEVER;
+  private pongBy = NEVER;
+  private presenceAt = NEVER;
+  private expireBy = NEVER;
+  private subscriptionsExpireBy = NEVER;
+  private drainBy = NEVER;
+  /** Before the connect is through: stale. After the close frame: the peer does not answer it. */
+  private closeBy = NEVER;
+  /** What the wheel is set to. */
+  private armed = NEVER;
+  private awaitingPong = false;
+
+  constructor(private readonly client: Client) {
+    const { clock, config } = client.deps;
+    if (config.client.stale_close_delay > 0) this.closeBy = clock.now() + config.client.stale_close_delay;
+    this.arm();
+  }
+
+  /** The connect is through. */
+  connected(): void {
+    const { config } = this.client.deps;
+    this.closeBy = NEVER;
+    if (config.client.ping_interval > 0) this.pingAt = this.spread(config.client.ping_interval);
+    this.connectionExpiry();
+    this.arm();
+  }
+
+  /** `client.expireAt` has changed. */
+  connectionExpiry(): void {
+    this.expireBy = deadline(this.client.expireAt, this.client.deps.config.client.expired_close_delay);
+    this.arm();
+  }
+
+  /** A subscription is live, or its expiry has changed. */
+  subscribed(subscription: Subscription): void {
+    const { config } = this.client.deps;
+    if (subscription.presence && this.presenceAt === NEVER) {
+      this.presenceAt = this.spread(config.client.presence_update_interval);
+    }
+    const expires = deadline(subscription.expireAt, config.client.expired_sub_close_delay);
+    this.subscriptionsExpireBy = Math.min(this.subscriptionsExpireBy, expires);
+    this.arm();
+  }
+
+  /** @returns false if no ping is outstanding. */
+  pong(): boolean {
+    if (!this.awaitingPong || this.client.framePingPong) return false;
+    this.ponged();
+    return true;
+  }
+
+  /** A native pong. Unlike a protocol pong it may come unasked. */
+  ponged(): void {
+    this.awaitingPong = false;
+    this.pongBy = NEVER;
+  }
+
+  blocked(): void {
+    const { clock, config } = this.client.deps;
+    this.drainBy = clock.now() + config.websocket.write_timeout;
+    this.arm();
+  }
+
+  drained(): void {
+    this.drainBy = NEVER;
+  }
+
+  /** The close frame is on its way: all that is left to wait for is the peer's. */
+  closing(): void {
+    this.cancelAll();
+    this.closeBy = this.client.deps.clock.now() + CLOSE_WAIT_MS;
+    this.arm();
+  }
+
+  stop(): void {
+    this.cancelAll();
+    this.armed = NEVER;
+    this.client.deps.wheel.cancel(this);
+  }
+
+  /** The wheel's call. It may come early, when a deadline was moved away. */
+  expire(): void {
+    this.armed = NEVER;
+    this.run(this.client.deps.clock.now());
+    this.arm();
+  }
+
+  private run(now: number): void {
+    const { client } = this;
+    const why = this.overdue(now);
+    if (client.state === 'closing') {
+      this.closeBy = NEVER;
+      client.socket.destroy();
+    } else if (why !== undefined) {
+      if (why === disconnects.writeError) client.abandon(why);
+      else client.disconnect(why);
+    } else {
+      if (now >= this.subscriptionsExpireBy) this.expireSubscriptions(now);
+      if (client.ending) return;
+      if (now >= this.presenceAt) this.renewPresence(now);
+      if (now >= this.pingAt) this.ping(now);
+    }
+  }
+
+  /** What the client has let pass. */
+  private overdue(now: number): Disconnect | undefined {
+    if (now >= this.closeBy) return disconnects.stale;
+    if (now >= this.drainBy) return disconnects.writeError;
+    if (now >= this.pongBy) return disconnects.noPong;
+    return now >= this.expireBy ? disconnects.expired : undefined;
+  }
+
+  private ping(now: number): void {
+    const { client } = this;
+    const { ping_interval, pong_timeout } = client.deps.config.client;
+    if (client.framePingPong) client.socket.ping();
+    else client.write(client.codec.ping);
+    this.awaitingPong = true;
+    this.pingAt = now + ping_interval;
+    if (pong_timeout > 0) this.pongBy = now + pong_timeout;
+  }
+
+  private renewPresence(now: number): void {
+    const { client } = this;
+    this.presenceAt = NEVER;
+    for (const subscription of client.subscriptions.all()) {
+      if (!subscription.presence || subscription.state !== 'live') continue;
+      subscription.renewPresence();
+      this.presenceAt = now + client.deps.config.client.presence_update_interval;
+    }
+  }
+
+  private expireSubscriptions(now: number): void {
+    const { client } = this;
+    this.subscriptionsExpireBy = NEVER;
+    for (const subscription of client.subscriptions.all()) {
+      const expires = deadline(subscription.expireAt, client.deps.config.client.expired_sub_close_delay);
+      if (now >= expires) subscription.expired();
+      else this.subscriptionsExpireBy = Math.min(this.subscriptionsExpireBy, expires);
+    }
+  }
+
+  /** Between half of `intervalMs` and all of it from now: connections that came together do not stay together. */
+  private spread(intervalMs: number): number {
+    const { clock, random } = this.client.deps;
+    return clock.now() + Math.floor((intervalMs / 2) * (1 + random()));
+  }
+
+  private arm(): void {
+    const at = Math.min(
+      this.pingAt,
+      this.pongBy,
+      this.presenceAt,
+      this.expireBy,
+      this.subscriptionsExpireBy,
+      this.drainBy,
+      this.closeBy,
+    );
+    if (at >= this.armed) return;
+    this.armed = at;
+    this.client.deps.wheel.schedule(this, at);
+  }
+
+  private cancelAll(): void {
+    this.pingAt = NEVER;
+    this.pongBy = NEVER;
+    this.presenceAt = NEVER;
+    this.expireBy = NEVER;
+    this.subscriptionsExpireBy = NEVER;
+    this.drainBy = NEVER;
+    this.closeBy = NEVER;
+  }
+}
+
+/** @param expireAt  Unix seconds, 0 for never. */
+function deadline(expireAt: number, delayMs: number): number {
+  return expireAt > 0 ? expireAt * 1000 + delayMs : NEVER;
+}

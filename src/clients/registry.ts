@@ -1,0 +1,71 @@
+import type { Client } from './client.js';
+
+/** This worker's authenticated connections, by client id and by user. */
+export class Registry {
+  private readonly byId = new Map<string, Client>();
+  /** A user's connections are linked through the clients themselves: most users have one. */
+  private readonly byUser = new Map<string, Client>();
+  /** Live subscriptions, kept by the clients. */
+  subscriptions = 0;
+
+  get clients(): number {
+    return this.byId.size;
+  }
+
+  /** Distinct users here, anonymous as one. A user on several workers counts on each. */
+  get users(): number {
+    return this.byUser.size;
+  }
+
+  get(id: string): Client | undefined {
+    return this.byId.get(id);
+  }
+
+  add(client: Client): void {
+    this.byId.set(client.id, client);
+    const first = this.byUser.get(client.user);
+    if (first === undefined) {
+      this.byUser.set(client.user, client);
+      return;
+    }
+    client.nextOfUser = first.nextOfUser;
+    client.previousOfUser = first;
+    if (first.nextOfUser !== null) first.nextOfUser.previousOfUser = client;
+    first.nextOfUser = client;
+  }
+
+  remove(client: Client): void {
+    if (!this.byId.delete(client.id)) return;
+    const { previousOfUser: previous, nextOfUser: next } = client;
+    if (next !== null) next.previousOfUser = previous;
+    if (previous !== null) previous.nextOfUser = next;
+    else if (next !== null) this.byUser.set(client.user, next);
+    else this.byUser.delete(client.user);
+    client.previousOfUser = null;
+    client.nextOfUser = null;
+  }
+
+  /** The user's connections that match; '' for `client` or `session` means any. A copy. */
+  find(target: { user: string; client: string; session: string }): Client[] {
+    if (target.client !== '') {
+      const client = this.byId.get(target.client);
+      return client !== undefined && client.user === target.user && matchesSession(client, target.session)
+        ? [client]
+        : [];
+    }
+    const found: Client[] = [];
+    for (let client = this.byUser.get(target.user) ?? null; client !== null; client = client.nextOfUser) {
+      if (matchesSession(client, target.session)) found.push(client);
+    }
+    return found;
+  }
+
+  /** A copy: may be walked over several turns. */
+  all(): Client[] {
+    return [...this.byId.values()];
+  }
+}
+
+function matchesSession(client: Client, session: string): boolean {
+  return session === '' || client.session === session;
+}
