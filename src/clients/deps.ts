@@ -1,12 +1,11 @@
 /** What every connection of a worker shares. Config keys are the config file's; durations are milliseconds. */
 import type { Channels } from '../channels/channels.js';
-import type { TagsFilter } from '../channels/filter.js';
 import type { Clock } from '../lib/clock.js';
+import type { TimerWheel } from '../lib/timer-wheel.js';
 import type { Turn } from '../lib/turn.js';
-import type { Command, FilterNode } from '../protocol/messages.js';
+import type { Command } from '../protocol/messages.js';
 import type { Client } from './client.js';
 import type { Homes } from './homes.js';
-import type { Keepalive } from './keepalive.js';
 import type { Registry } from './registry.js';
 
 export interface ClientConfig {
@@ -36,17 +35,10 @@ export interface Log {
   debug(fields: object, message: string): void;
 }
 
-/** The part of a timer wheel that is used here: one entry a connection, in constant time. */
-export interface Wheel {
-  /** Have `entry.expire()` called once, at `atMs` (since the epoch) or soon after. Replaces an earlier call. */
-  schedule(entry: Keepalive, atMs: number): void;
-  cancel(entry: Keepalive): void;
-}
-
 export interface ClientDeps {
   readonly config: ClientConfig;
   readonly turn: Pick<Turn, 'touch'>;
-  readonly wheel: Wheel;
+  readonly wheel: TimerWheel;
   readonly clock: Clock;
   /** In [0, 1). */
   readonly random: () => number;
@@ -54,8 +46,6 @@ export interface ClientDeps {
   readonly registry: Registry;
   readonly homes: Homes;
   readonly log: Log;
-  /** `undefined` for a malformed filter. */
-  readonly compileFilter: (node: FilterNode) => TagsFilter | undefined;
   /**
    * Carry out one command. It ends by exactly one of {@link Client.reply}, {@link Client.refuse} or
    * {@link Client.done}; a throw or a rejection closes the connection with 3004.

@@ -2,6 +2,7 @@
  * Everything about a connection that happens at a time: pings and their pongs, presence renewal, expiry, and the closing
  * of stale, stuck and half-closed connections. One entry in the worker's timer wheel a connection, set to the earliest.
  */
+import { TimerEntry } from '../lib/timer-wheel.js';
 import { type Disconnect, disconnects } from '../protocol/codes.js';
 import type { Client } from './client.js';
 import type { Subscription } from './subscription.js';
@@ -12,7 +13,7 @@ const CLOSE_WAIT_MS = 5_000;
 /** No such deadline. */
 const NEVER = Number.POSITIVE_INFINITY;
 
-export class Keepalive {
+export class Keepalive extends TimerEntry {
   /** Milliseconds since the epoch, all of them. */
   private pingAt = NEVER;
   private pongBy = NEVER;
@@ -27,6 +28,7 @@ export class Keepalive {
   private awaitingPong = false;
 
   constructor(private readonly client: Client) {
+    super();
     const { clock, config } = client.deps;
     if (config.client.stale_close_delay > 0) this.closeBy = clock.now() + config.client.stale_close_delay;
     this.arm();
@@ -95,7 +97,7 @@ export class Keepalive {
   }
 
   /** The wheel's call. It may come early, when a deadline was moved away. */
-  expire(): void {
+  override expire(): void {
     this.armed = NEVER;
     this.run(this.client.deps.clock.now());
     this.arm();

@@ -3,7 +3,7 @@
  */
 import type { SubscribeGrant } from '../auth/grant.js';
 import type { SubscribeAck, SubscribeCall } from '../channels/channels.js';
-import type { TagsFilter } from '../channels/filter.js';
+import { compileFilter, FilterError, type TagsFilter } from '../channels/filter.js';
 import { type ClientError, disconnects, errors } from '../protocol/codes.js';
 import type { FilterNode, SubscribeResult } from '../protocol/messages.js';
 import type { Refusal } from './client.js';
@@ -53,12 +53,11 @@ export function startSubscription(
     done(why, undefined);
     subscription.settle();
   };
-  const filter =
-    wanted.tf !== undefined && allowed.allow_tags_filter ? client.deps.compileFilter(wanted.tf) : undefined;
+  const filter = wanted.tf === undefined ? undefined : allowedFilter(wanted.tf, allowed);
   const ttl = secondsLeft(grant.expireAt, clock.now());
   if (grant.expireAt > 0 && ttl <= 0) {
     refused(errors.expired);
-  } else if (wanted.tf !== undefined && filter === undefined) {
+  } else if (filter === null) {
     refused(errors.badRequest);
   } else {
     subscription.accept(grant);
@@ -75,6 +74,17 @@ export function startSubscription(
       done(null, subscribeResult(subscription, grant, wanted, call, ack!, ttl));
       subscription.settle();
     });
+  }
+}
+
+/** @returns null for a filter that is malformed or not allowed here. */
+function allowedFilter(node: FilterNode, allowed: Allowed): TagsFilter | null {
+  if (!allowed.allow_tags_filter) return null;
+  try {
+    return compileFilter(node);
+  } catch (error) {
+    if (error instanceof FilterError) return null;
+    throw error;
   }
 }
 
