@@ -1,0 +1,148 @@
+/**
+ * A hashed timer wheel: hundreds of thousands of deadlines, of which most are moved or cancelled before they come.
+ *
+ *   slots      0     1     2     …    slots-1          an entry due in tick t waits in slot t mod slots
+ *            ┌─────┬─────┬─────┬─────┬─────┐
+ *            │  ○  │  ○  │  ○  │     │  ○  │           ○ head of a ring of entries, doubly linked
+ *            └──┼──┴─────┴──┼──┴─────┴─────┘
+ *               ▼           ▼         ▲ current tick: its slot is looked through once a turn of the wheel;
+ *             entries     entries       what is due in a later turn stays
+ *
+ * Links are fields of the entries, so scheduling, moving and cancelling take constant time and allocate nothing.
+ */
+
+/** Something with one deadline. The fields belong to the wheel. */
+export abstract class TimerEntry {
+  tick = 0;
+  /** null while not scheduled. */
+  before: TimerEntry | null = null;
+  after: TimerEntry | null = null;
+
+  /** The deadline has come. May schedule or cancel any entry, this one included. */
+  abstract expire(): void;
+}
+
+class Ring extends TimerEntry {
+  constructor() {
+    super();
+    this.before = this;
+    this.after = this;
+  }
+
+  get first(): TimerEntry | null {
+    return this.after === this ? null : this.after;
+  }
+
+  append(entry: TimerEntry): void {
+    const last = this.before!;
+    entry.before = last;
+    entry.after = this;
+    last.after = entry;
+    this.before = entry;
+  }
+
+  override expire(): void {}
+}
+
+function unlink(entry: TimerEntry): void {
+  entry.before!.after = entry.after;
+  entry.after!.before = entry.before;
+  entry.before = null;
+  entry.after = null;
+}
+
+export interface TimerWheelOptions {
+  /** Start, in the same time as deadlines are given in. */
+  now: number;
+  /** Deadlines come up to this much late, never early. */
+  granularityMs?: number;
+  /** A power of two. One turn is `slots × granularityMs`; deadlines further away cost a look per turn. */
+  slots?: number;
+}
+
+export class TimerWheel {
+  readonly granularityMs: number;
+  readonly #startMs: number;
+  readonly #mask: number;
+  readonly #slots: Ring[];
+  /** Taken from the slots, not yet expired. Outlives an `expire` that throws. */
+  readonly #due = new Ring();
+  /** Counted from the start, so that it stays a small integer. */
+  #tick = 0;
+  #size = 0;
+
+  constructor({ now, granularityMs = 100, slots = 1024 }: TimerWheelOptions) {
+    if (!(granularityMs >= 1)) throw new RangeError('granularityMs must be at least 1');
+    if (slots < 2 || (slots & (slots - 1)) !== 0) throw new RangeError('slots must be a power of two');
+    this.granularityMs = granularityMs;
+    this.#startMs = now;
+    this.#mask = slots - 1;
+    this.#slots = Array.from({ length: slots }, () => new Ring());
+  }
+
+  /** Entries scheduled. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /**
+   * Have `entry.expire()` called once, in the first {@link advance} to a time not before `atMs`, rounded up to the
+   * granularity. Replaces the entry's earlier deadline. One in the past comes with the next tick.
+   */
+  schedule(entry: TimerEntry, atMs: number): void {
+    const tick = Math.max(Math.ceil((atMs - this.#startMs) / this.granularityMs), this.#tick + 1);
+    if (entry.before === null) this.#size++;
+    else unlink(entry);
+    entry.tick = tick;
+    this.#slots[tick & this.#mask]!.append(entry);
+  }
+
+  /** Nothing happens if the entry is not scheduled. */
+  cancel(entry: TimerEntry): void {
+    if (entry.before === null) return;
+    unlink(entry);
+    this.#size--;
+  }
+
+  /**
+   * Expire what is due at `now`, tick by tick; entries of one tick in the order in which they were scheduled. A clock
+   * that steps back does nothing until it has caught up. Not to be called from `expire`.
+   */
+  advance(now: number): void {
+    this.#expireDue();
+    const target = Math.floor((now - this.#startMs) / this.granularityMs);
+    // After a long sleep every slot is looked at once, not once per turn that was missed.
+    if (target - this.#tick > this.#slots.length) this.#tick = target - this.#slots.length;
+    while (this.#tick < target) {
+      this.#tick++;
+      this.#collect(this.#slots[this.#tick & this.#mask]!);
+      this.#expireDue();
+    }
+  }
+
+  /** Advance with real time, until the returned function is called. */
+  run(clock: { now(): number }): () => void {
+    const interval = setInterval(() => this.advance(clock.now()), this.granularityMs);
+    return () => clearInterval(interval);
+  }
+
+  #collect(slot: Ring): void {
+    let entry = slot.first;
+    while (entry !== null) {
+      const next: TimerEntry | null = entry.after === slot ? null : entry.after;
+      if (entry.tick <= this.#tick) {
+        unlink(entry);
+        this.#due.append(entry);
+      }
+      entry = next;
+    }
+  }
+
+  #expireDue(): void {
+    for (let entry = this.#due.first; entry !== null; entry = this.#due.first) {
+      unlink(entry);
+      this.#size--;
+      entry.expire();
+    }
+  }
+}
