@@ -209,7 +209,7 @@ export class JsonReader extends JsonScanner {
     // Up to 15 digits a double is exact.
     const exact = this.pos - start > 15 ? BigInt(this.bytes.toString('latin1', start, this.pos)) : value;
     if (exact < min || exact > max) throw this.error('integer out of range', start);
-    return value === 0 ? 0 : value;
+    return Number(exact) || 0;
   }
 }
 
