@@ -9,12 +9,15 @@ const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({});
 
 export interface HandshakeRules {
   allowsOrigin(origin: string): boolean;
-  /** Asked once for every request, before anything else is looked at. */
+  /** Asked once for every upgrade request, before anything else is looked at. */
   admit(): 'ok' | 'busy';
 }
 
-/** @returns status of the refusal, or undefined for a request to be upgraded */
-export function refusal(req: HttpRequest, rules: HandshakeRules): 400 | 403 | 503 | undefined {
+/** HTTP statuses that a handshake may be answered with instead of 101. */
+export type Refusal = 400 | 403 | 405 | 500 | 503;
+
+/** @returns undefined for a request to be upgraded */
+export function refusal(req: HttpRequest, rules: HandshakeRules): Refusal | undefined {
   if (rules.admit() === 'busy') return 503;
   if (!asksForUpgrade(req) || req.getHeader('sec-websocket-version') !== '13') return 400;
   if (!rules.allowsOrigin(req.getHeader('origin'))) return 403;

@@ -2,7 +2,14 @@
 import { STATUS_CODES } from 'node:http';
 import type { OpenSession } from '../clients/socket.js';
 import { Connection, type ConnectionContext, type Handshake, type SocketData } from './connection.js';
-import { asksForUpgrade, chooseSubprotocol, type HandshakeRules, readPeer, refusal } from './handshake.js';
+import {
+  asksForUpgrade,
+  chooseSubprotocol,
+  type HandshakeRules,
+  type Refusal,
+  readPeer,
+  refusal,
+} from './handshake.js';
 import { StallWatch } from './stalls.js';
 import { type HttpRequest, type HttpResponse, type TemplatedApp, uws, type WebSocket } from './uws.js';
 import { type WebSocketLimits, type WebSocketOptions, websocketLimits } from './websocket-options.js';
@@ -46,15 +53,14 @@ export function registerWebSocket(app: TemplatedApp, endpoint: WebSocketEndpoint
     closeOnBackpressureLimit: false,
 
     upgrade(res, req, socketContext) {
-      const status = refusal(req, endpoint);
-      if (status !== undefined) {
-        refuse(res, status);
+      const decision = decide(req, res, endpoint, limits);
+      if (typeof decision === 'number') {
+        refuse(res, decision);
         return;
       }
-      const subprotocol = chooseSubprotocol(req.getHeader('sec-websocket-protocol'));
-      const extensions = req.getHeader('sec-websocket-extensions');
-      const handshake = readHandshake(req, res, subprotocol, extensions, endpoint, limits);
+      const { subprotocol, ...handshake } = decision;
       const data: SocketData = { handshake, connection: undefined };
+      const extensions = req.getHeader('sec-websocket-extensions');
       res.upgrade(data, req.getHeader('sec-websocket-key'), subprotocol, extensions, socketContext);
     },
     open(ws) {
@@ -72,28 +78,32 @@ export function registerWebSocket(app: TemplatedApp, endpoint: WebSocketEndpoint
 
   // Whatever has no WebSocket key comes here.
   app.any(endpoint.path, (res, req) => {
-    if (endpoint.admit() === 'busy') refuse(res, 503);
-    else refuse(res, req.getMethod() !== 'get' && asksForUpgrade(req) ? 405 : 400);
+    refuse(res, req.getMethod() !== 'get' && asksForUpgrade(req) ? 405 : 400);
   });
 }
 
-function readHandshake(
+/** What to do with an upgrade request: refuse with a status, or accept on these terms. */
+function decide(
   req: HttpRequest,
   res: HttpResponse,
-  subprotocol: string,
-  extensions: string,
   endpoint: WebSocketEndpoint,
   limits: WebSocketLimits,
-): Handshake {
-  const compressed = endpoint.options.compression && extensions.includes('permessage-deflate');
-  return {
-    peer: readPeer(req, res, subprotocol, endpoint.headers),
-    compressed,
-    maxMessageBytes: compressed ? limits.maxDecompressedBytes : limits.maxMessageBytes,
-  };
+): Refusal | (Handshake & { subprotocol: string }) {
+  try {
+    const status = refusal(req, endpoint);
+    if (status !== undefined) return status;
+    const subprotocol = chooseSubprotocol(req.getHeader('sec-websocket-protocol'));
+    const offersDeflate = req.getHeader('sec-websocket-extensions').includes('permessage-deflate');
+    const compressed = endpoint.options.compression && offersDeflate;
+    const maxMessageBytes = compressed ? limits.maxDecompressedBytes : limits.maxMessageBytes;
+    return { peer: readPeer(req, res, subprotocol, endpoint.headers), compressed, maxMessageBytes, subprotocol };
+  } catch (error) {
+    endpoint.onError(error);
+    return 500;
+  }
 }
 
-function refuse(res: HttpResponse, status: 400 | 403 | 405 | 503): void {
+function refuse(res: HttpResponse, status: Refusal): void {
   const text = STATUS_CODES[status]!;
   res
     .writeStatus(`${status} ${text}`)
