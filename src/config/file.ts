@@ -57,12 +57,12 @@ function parseJsonText(text: string, path: string): unknown {
   }
 }
 
-/** V8 gives a position, or quotes up to ten characters before and after the fault. */
+/** V8 gives a position, or quotes ten characters before and after the fault, with "..." where more is left out. */
 function whereInJson(text: string, message: string): string {
   const position = /at position (\d+)/.exec(message);
   if (position) return whereAt(text, Number(position[1]));
   const quoted = /, (\.\.\.)?"([\s\S]*?)"(?:\.\.\.)? is not valid JSON$/.exec(message);
-  if (quoted) return whereAt(text, text.indexOf(quoted[2]!) + (quoted[1] ? 10 : 0));
+  if (quoted) return quoted[1] ? whereAt(text, text.indexOf(quoted[2]!) + 10) : ', near its beginning';
   return ': it ends too early';
 }
 
