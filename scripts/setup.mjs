@@ -79,11 +79,9 @@ function installPackages() {
 }
 
 function packagesHash() {
-  const hash = createHash('sha256');
-  for (const name of ['package.json', 'package-lock.json']) {
-    if (statOrUndefined(join(ROOT, name))) hash.update(readFileSync(join(ROOT, name)));
-  }
-  return hash.digest('hex');
+  const lock = join(ROOT, 'package-lock.json');
+  const path = statOrUndefined(lock) ? lock : join(ROOT, 'package.json');
+  return createHash('sha256').update(readFileSync(path)).digest('hex');
 }
 
 function build() {
