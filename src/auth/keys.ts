@@ -16,15 +16,22 @@ export interface KeyOptions {
   readonly ecdsa_public_key: string;
 }
 
-const HMAC_HASHES: Readonly<Record<string, string>> = { HS256: 'sha256', HS384: 'sha384', HS512: 'sha512' };
-const RSA_HASHES: Readonly<Record<string, string>> = { RS256: 'sha256', RS384: 'sha384', RS512: 'sha512' };
-const ECDSA_HASHES: Readonly<Record<string, string>> = { ES256: 'sha256', ES384: 'sha384', ES512: 'sha512' };
-/** The one algorithm of each curve (RFC 7518 §3.4), by OpenSSL's names. */
-const CURVE_ALGORITHMS: Readonly<Record<string, string>> = {
-  prime256v1: 'ES256',
-  secp384r1: 'ES384',
-  secp521r1: 'ES512',
-};
+const HMAC_HASHES = new Map([
+  ['HS256', 'sha256'],
+  ['HS384', 'sha384'],
+  ['HS512', 'sha512'],
+]);
+const RSA_HASHES = new Map([
+  ['RS256', 'sha256'],
+  ['RS384', 'sha384'],
+  ['RS512', 'sha512'],
+]);
+/** By OpenSSL's name of the curve, the one algorithm there is for it (RFC 7518 §3.4). */
+const ECDSA_CURVES = new Map([
+  ['prime256v1', { alg: 'ES256', hash: 'sha256' }],
+  ['secp384r1', { alg: 'ES384', hash: 'sha384' }],
+  ['secp521r1', { alg: 'ES512', hash: 'sha512' }],
+]);
 
 export class StaticKeys {
   readonly #secret: string;
@@ -47,8 +54,8 @@ export class StaticKeys {
    * @param now  unix seconds.
    */
   verify(jwt: Jwt, iat: number | undefined, now: number): boolean {
-    const hash = HMAC_HASHES[jwt.alg];
-    if (hash === undefined) return verifyWithPublicKey(jwt, RSA_HASHES[jwt.alg] ? this.#rsa : this.#ecdsa);
+    const hash = HMAC_HASHES.get(jwt.alg);
+    if (hash === undefined) return verifyWithPublicKey(jwt, RSA_HASHES.has(jwt.alg) ? this.#rsa : this.#ecdsa);
     if (this.#secret !== '' && hmacMatches(jwt, hash, this.#secret)) return true;
     return (
       this.#previousSecret !== '' && this.#previousAccepted(iat, now) && hmacMatches(jwt, hash, this.#previousSecret)
@@ -71,11 +78,13 @@ function hmacMatches({ signed, signature }: Jwt, hash: string, secret: string): 
 export function verifyWithPublicKey({ alg, signed, signature }: Jwt, key: KeyObject | undefined): boolean {
   const data = Buffer.from(signed);
   switch (key?.asymmetricKeyType) {
-    case 'rsa':
-      return RSA_HASHES[alg] !== undefined && verify(RSA_HASHES[alg], data, key, signature);
+    case 'rsa': {
+      const hash = RSA_HASHES.get(alg);
+      return hash !== undefined && verify(hash, data, key, signature);
+    }
     case 'ec': {
-      if (CURVE_ALGORITHMS[key.asymmetricKeyDetails?.namedCurve ?? ''] !== alg) return false;
-      return verify(ECDSA_HASHES[alg], data, { key, dsaEncoding: 'ieee-p1363' }, signature);
+      const curve = ecdsaCurve(key);
+      return curve?.alg === alg && verify(curve.hash, data, { key, dsaEncoding: 'ieee-p1363' }, signature);
     }
     case 'ed25519':
       return alg === 'EdDSA' && verify(null, data, key, signature);
@@ -83,6 +92,8 @@ export function verifyWithPublicKey({ alg, signed, signature }: Jwt, key: KeyObj
       return false;
   }
 }
+
+const ecdsaCurve = (key: KeyObject) => ECDSA_CURVES.get(key.asymmetricKeyDetails?.namedCurve ?? '');
 
 function publicKey(option: string, pem: string, type: 'rsa' | 'ec'): KeyObject | undefined {
   if (pem === '') return undefined;
@@ -95,7 +106,7 @@ function publicKey(option: string, pem: string, type: 'rsa' | 'ec'): KeyObject |
     throw new Error(`${option} is not a public key in PEM`);
   }
   if (key.asymmetricKeyType !== type) throw new Error(`${option} is a key of another kind (${key.asymmetricKeyType})`);
-  if (type === 'ec' && CURVE_ALGORITHMS[key.asymmetricKeyDetails?.namedCurve ?? ''] === undefined) {
+  if (type === 'ec' && ecdsaCurve(key) === undefined) {
     throw new Error(`${option} must be on curve P-256, P-384 or P-521`);
   }
   return key;
