@@ -8,7 +8,9 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 
 // The server is loaded only when it is started: it needs the native transport, which the other commands do not.
-process.exitCode = await run(process.argv.slice(2), processIo, async (loaded) => {
+const code = await run(process.argv.slice(2), processIo, async (loaded) => {
   const { serve } = await import('../main.js');
   await serve(loaded);
 });
+// Threads of a server that could not start would keep the process alive.
+if (code !== 0) process.exit(code);

@@ -47,11 +47,15 @@ export async function run(args: readonly string[], io: Io, start: StartServer): 
     if (error instanceof ConfigError) {
       for (const warning of error.warnings) io.err(`warning: ${warning}`);
       for (const problem of error.problems) io.err(`error: ${problem}`);
-    } else if (error instanceof CommandError) io.err(`error: ${error.message}`);
+    } else if (isForPeople(error)) io.err(`error: ${error.message}`);
     else throw error;
     return 1;
   }
 }
+
+/** A plain Error says what cannot be done (a port is taken); TypeError and its like are mistakes, and keep their stack. */
+const isForPeople = (error: unknown): error is Error =>
+  error instanceof CommandError || (error instanceof Error && error.constructor === Error);
 
 function program(io: Io, start: StartServer): Command {
   const root = new Command('gyre')

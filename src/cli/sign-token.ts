@@ -5,7 +5,7 @@ import { CommandError } from './io.js';
 
 export interface TokenRequest {
   user: string;
-  channel?: string;
+  channel?: string | undefined;
   /** Seconds; not positive means that the token does not expire. */
   ttl: number;
 }

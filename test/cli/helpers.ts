@@ -10,13 +10,19 @@ export interface Outcome {
 }
 
 /** Runs the command line in `cwd` as a person would, without starting a server. */
-export async function gyre(cwd: string, args: string[], env: Record<string, string> = {}): Promise<Outcome> {
+export async function gyre(
+  cwd: string,
+  args: string[],
+  env: Record<string, string> = {},
+  start: () => void = () => undefined,
+): Promise<Outcome> {
   const out: string[] = [];
   const err: string[] = [];
   let started: LoadedConfig | undefined;
   const io = { out: (line: string) => void out.push(line), err: (line: string) => void err.push(line), env, cwd };
   const code = await run(args, io, async (loaded) => {
     started = loaded;
+    start();
   });
   return { code, out: out.join('\n'), err: err.join('\n'), started };
 }

@@ -24,6 +24,15 @@ test('a configuration that cannot be used does not start a server', async () => 
   expect(err).toContain('error: http_server.port: wanted a whole number from 0 to 65535, found "x"');
 });
 
+test('a server that cannot start says why in one line, but a mistake in it keeps its stack', async () => {
+  const fail = (error: Error) => () => {
+    throw error;
+  };
+  const taken = await gyre(directoryWith({}), [], {}, fail(new Error('port 8000 is taken')));
+  expect(taken).toMatchObject({ code: 1, err: 'error: port 8000 is taken' });
+  await expect(gyre(directoryWith({}), [], {}, fail(new TypeError('x is undefined')))).rejects.toThrow(TypeError);
+});
+
 test('every flag is an option', async () => {
   const { out } = await gyre(directoryWith({}), ['--help']);
   const paths = [...out.matchAll(/--([a-z0-9_.]+) [<[]/g)].map(([, path]) => path!).filter((path) => path !== 'config');
