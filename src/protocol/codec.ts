@@ -8,7 +8,15 @@
 import type { Bytes, Command, Publication, Push, Reply } from './messages.js';
 
 /** The frame is not valid in its encoding. Ends the connection with 3501. */
-export class MalformedFrame extends Error {}
+export class MalformedFrame extends Error {
+  /** Commands ahead of the malformed one: they still count, and are answered before the connection ends. */
+  readonly before: Command[];
+
+  constructor(message: string, before: Command[] = []) {
+    super(message);
+    this.before = before;
+  }
+}
 
 /** A payload cannot be carried by this encoding (not JSON on a JSON connection). Ends the connection with 3506. */
 export class InappropriatePayload extends Error {}

@@ -2,7 +2,7 @@
  * Entry: a publication inside the server, from the publisher through the rings into history and out to the edges.
  *
  *   0        4       5         13        21
- *   | u32 le | u8    | f64 le  | f64 le  | Publication, protobuf (data, info, tags)
+ *   | u32 le | u8    | f64 le  | f64 le  | Publication, protobuf (data, info, tags, version, epoch)
  *   | length | flags | offset  | time ms |
  *     of the whole entry, header included
  *
@@ -37,6 +37,8 @@ const publicationFields = new ProtoFields<Publication>({
   data: [4, (r) => r.bytes()],
   info: [5, (r, old) => r.message(old ?? emptyClientInfo(), clientInfoFields)],
   tags: [7, (r, old) => r.mapEntry(old, tagFields, '')],
+  epoch: [14, (r) => r.string()],
+  version: [16, (r) => r.uint64()],
 });
 
 const timeFields = new ProtoFields<{ time: number }>({ time: [9, (r) => r.int64()] });
@@ -57,7 +59,12 @@ export function payloadFlags(data: Bytes, known = false): number {
  * @param flags  ENTRY_DELTA and what {@link payloadFlags} says.
  */
 export function encodeEntry(
-  pub: { data: Bytes; info?: ClientInfo | Bytes | undefined; tags?: Record<string, string> | undefined },
+  pub: {
+    data: Bytes;
+    info?: ClientInfo | Bytes | undefined;
+    tags?: Record<string, string> | undefined;
+    version?: number | undefined;
+  },
   flags: number,
 ): Buffer {
   scratch.reset();
@@ -65,7 +72,15 @@ export function encodeEntry(
   if (pub.info instanceof Uint8Array) scratch.bytesField(5, pub.info);
   else if (pub.info) scratch.message(5, writeClientInfo, pub.info);
   if (pub.tags) scratch.textMap(7, pub.tags);
+  scratch.numberField(16, pub.version);
   return withHeader(scratch.view(), flags, 0, 0);
+}
+
+/** The same entry as the first of its stream: subscribers learn the epoch from it. Everything else is kept. */
+export function entryWithEpoch(entry: Bytes, epoch: string): Buffer {
+  scratch.reset().raw(entryProtobuf(entry));
+  scratch.textField(14, epoch);
+  return withHeader(scratch.view(), entryFlags(entry), entryOffset(entry), entryTime(entry));
 }
 
 /** An entry of a publication that another node encoded: its delta flag is the caller's to know, its time is kept. */
@@ -101,6 +116,8 @@ function decodePublication(bytes: Bytes, start: number): Publication {
     tags: undefined,
     delta: undefined,
     channel: undefined,
+    epoch: undefined,
+    version: undefined,
     json: false,
   };
   return new ProtoReader(bytes, start).fields(pub, publicationFields);

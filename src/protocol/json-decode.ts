@@ -1,7 +1,5 @@
 /** JSON commands: which fields each request has. */
-import { MalformedFrame } from './codec.js';
-import { JsonFields, JsonReader } from './json-reader.js';
-import { JsonError } from './json-scanner.js';
+import { JsonFields, type JsonReader, readObject } from './json-reader.js';
 import type {
   Bytes,
   Command,
@@ -111,15 +109,7 @@ const commandFields = new JsonFields<Command>({
   subRefresh: (r) => r.object(emptySubRefresh(), subRefreshFields),
 });
 
-/** @throws MalformedFrame */
+/** @throws JsonError */
 export function decodeJsonCommand(message: Bytes): Command {
-  try {
-    const reader = new JsonReader(message);
-    const command = reader.object(emptyCommand(), commandFields) ?? emptyCommand();
-    reader.end();
-    return command;
-  } catch (error) {
-    if (error instanceof JsonError) throw new MalformedFrame(error.message);
-    throw error;
-  }
+  return readObject(message, emptyCommand(), commandFields);
 }

@@ -66,6 +66,8 @@ export function writePublicationTail(w: JsonWriter, pub: Publication): void {
   if (pub.tags) writeTags(w, pub.tags);
   w.flagField('delta', pub.delta);
   w.textField('channel', pub.channel);
+  w.textField('epoch', pub.epoch);
+  w.numberField('version', pub.version);
 }
 
 function object<T>(w: JsonWriter, name: string, write: (w: JsonWriter, value: T) => void, value: T): void {

@@ -1,9 +1,9 @@
 /** The JSON encoding: messages joined by newlines. */
 import { asBuffer } from '../lib/bytes.js';
-import { type Codec, InappropriatePayload } from './codec.js';
+import { type Codec, InappropriatePayload, MalformedFrame } from './codec.js';
 import { decodeJsonCommand } from './json-decode.js';
 import { writePublicationTail, writePush, writeReply } from './json-encode.js';
-import { isJson } from './json-scanner.js';
+import { isJson, JsonError } from './json-scanner.js';
 import { JsonWriter, singleLine } from './json-writer.js';
 import type { Bytes, Command, Publication, Push, Reply } from './messages.js';
 
@@ -18,13 +18,17 @@ function decode(frame: Bytes): Command[] {
   const bytes = asBuffer(frame);
   const end = bytes[bytes.length - 1] === NEWLINE ? bytes.length - 1 : bytes.length;
   const commands: Command[] = [];
-  let start = 0;
-  for (;;) {
-    let newline = bytes.indexOf(NEWLINE, start);
-    if (newline < 0 || newline > end) newline = end;
-    commands.push(decodeJsonCommand(start === 0 && newline === bytes.length ? bytes : bytes.subarray(start, newline)));
-    if (newline >= end) return commands;
-    start = newline + 1;
+  try {
+    let newline = bytes.indexOf(NEWLINE);
+    if (newline < 0) return [decodeJsonCommand(bytes)];
+    for (let start = 0; ; start = newline + 1, newline = bytes.indexOf(NEWLINE, start)) {
+      if (newline < 0) newline = end;
+      commands.push(decodeJsonCommand(bytes.subarray(start, newline)));
+      if (newline >= end) return commands;
+    }
+  } catch (error) {
+    if (error instanceof JsonError) throw new MalformedFrame(error.message, commands);
+    throw error;
   }
 }
 

@@ -32,6 +32,10 @@ export interface Publication {
   delta?: boolean | undefined;
   /** The real channel, where it differs from the subscribed one (wildcards). */
   channel?: string | undefined;
+  /** Only in the first publication of a stream (offset 1): subscribers learn from it that the stream began anew. */
+  epoch?: string | undefined;
+  /** The application's version of the data, if it gave one. */
+  version?: number | undefined;
   /** `data` is known to be JSON on one line. Otherwise JSON encoders look at it themselves. */
   json?: boolean | undefined;
 }

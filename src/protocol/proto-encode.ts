@@ -62,6 +62,8 @@ export function writePublicationTail(w: ProtoWriter, pub: Publication): void {
   if (pub.tags) w.textMap(7, pub.tags);
   w.flagField(8, pub.delta);
   w.textField(10, pub.channel);
+  w.textField(14, pub.epoch);
+  w.numberField(16, pub.version);
 }
 
 function writeNothing(): void {}

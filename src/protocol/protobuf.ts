@@ -21,14 +21,14 @@ const PUBLICATION_DATA_FIELD = 4;
 const scratch = new ProtoWriter();
 
 function decode(frame: Bytes): Command[] {
+  const commands: Command[] = [];
   try {
     const reader = new ProtoReader(frame);
-    const commands: Command[] = [];
     do commands.push(readCommand(reader));
     while (!reader.done);
     return commands;
   } catch (error) {
-    if (error instanceof ProtoError) throw new MalformedFrame(error.message);
+    if (error instanceof ProtoError) throw new MalformedFrame(error.message, commands);
     throw error;
   }
 }

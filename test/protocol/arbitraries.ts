@@ -106,6 +106,8 @@ export const publication = fc.record<Publication>({
   tags: map(text),
   delta: opt(flag),
   channel: opt(text),
+  epoch: opt(text),
+  version: opt(offset),
   json: opt(flag),
 });
 

@@ -14,6 +14,7 @@ import {
   entryOffset,
   entryProtobuf,
   entryTime,
+  entryWithEpoch,
   forEachEntry,
   payloadFlags,
   setEntryOffset,
@@ -33,6 +34,7 @@ const publication = fc.record({
   data: bytes,
   info: fc.option(info, { nil: undefined }),
   tags: fc.option(fc.dictionary(text, text, { minKeys: 1, maxKeys: 5 }), { nil: undefined }),
+  version: fc.option(fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }), { nil: undefined }),
 });
 
 describe('entry', () => {
@@ -70,6 +72,15 @@ describe('entry', () => {
     const data = Buffer.from('x');
     expect(encodeEntry({ data, info: encodeClientInfo(info) }, 0).equals(encodeEntry({ data, info }, 0))).toBe(true);
     expect(decodeClientInfo(encodeClientInfo(info))).toEqual(info);
+  });
+
+  test('the first of a stream is told its epoch', () => {
+    const entry = encodeEntry({ data: Buffer.from('1'), version: 3 }, ENTRY_JSON);
+    setEntryOffset(entry, 1);
+    setEntryTime(entry, 5);
+    const first = entryWithEpoch(entry, 'abcd');
+    expect(decodeEntry(first)).toEqual({ ...decodeEntry(entry), epoch: 'abcd' });
+    expect([entryLength(first), entryFlags(first), entryTime(first)]).toEqual([entry.length + 6, ENTRY_JSON, 5]);
   });
 
   test('entries of a concatenation, in order; a cut one is an error', () => {

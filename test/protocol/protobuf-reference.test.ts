@@ -67,9 +67,9 @@ describe('against protobufjs', () => {
   test('entries hold a Publication, presence a ClientInfo', () => {
     fc.assert(
       fc.property(publication, info, (pub, one) => {
-        const { data, info, tags } = pub;
+        const { data, info, tags, version } = pub;
         const stored = entryProtobuf(encodeEntry(pub, 0));
-        expect(stored.toString('hex')).toBe(encode('Publication', wire({ data, info, tags })).toString('hex'));
+        expect(stored.toString('hex')).toBe(encode('Publication', wire({ data, info, tags, version })).toString('hex'));
         const encoded = encodeClientInfo(one);
         expect(encoded.toString('hex')).toBe(encode('ClientInfo', wire(one)).toString('hex'));
         expect(wire(decodeClientInfo(encoded))).toEqual(wire(one));
