@@ -66,7 +66,7 @@ export class SimThread {
         mesh,
         calls,
         broker: (sink) => new MemoryBroker(sink, { clock: cluster.clock, epoch: () => cluster.newEpoch() }),
-        presence: new MemoryPresence({ clock: cluster.clock }),
+        presence: new MemoryPresence(cluster.clock),
         history: () => cluster.history,
         recoveryMaxPublications: 300,
         log: { error: (fields) => cluster.errors.push(fields) },

@@ -1,0 +1,110 @@
+/** Process entry of the server: starts the threads, listens, follows signals. */
+import { randomUUID } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { version } from './cli/version.js';
+import { planWorkers } from './config/cores.js';
+import type { LoadedConfig } from './config/load.js';
+import { systemClock } from './lib/clock.js';
+import { createWires, ringBytesFor } from './mesh/wires.js';
+import { createLog, type Log } from './observe/log.js';
+import { showReady } from './observe/ready.js';
+import { buildAccess } from './threads/access.js';
+import { createAdmission } from './threads/admission.js';
+import { createHeartbeats } from './threads/heartbeat.js';
+import { joinMesh } from './threads/join.js';
+import { Supervisor } from './threads/supervisor.js';
+import { createAcceptor } from './transport/acceptor.js';
+
+/**
+ * Run the server until a signal ends the process. Resolves when it accepts connections.
+ * @throws Error in one line when it cannot start.
+ */
+export async function serve(loaded: LoadedConfig): Promise<void> {
+  const { config } = loaded;
+  const log = createLog(config.log, {});
+  for (const warning of loaded.warnings) log.warn(warning);
+  // What the workers would fail on is found here, where it can be said in one line.
+  buildAccess(config);
+
+  const plan = planWorkers(config.workers);
+  const ringBytes = ringBytesFor(plan.count, config.workers.ring_size);
+  const wires = createWires(plan.count, ringBytes);
+  const main = joinMesh(wires[plan.count]!, systemClock, log);
+  const acceptor = createAcceptor();
+  const startedAt = systemClock.now();
+  const supervisor = new Supervisor({
+    entry: new URL('./worker.js', import.meta.url),
+    boot: {
+      config,
+      owners: plan.owners,
+      node: {
+        uid: randomUUID(),
+        name: config.node.name || nodeName(config.http_server.port),
+        version: version(),
+        startedAt,
+      },
+      admission: createAdmission(config.client, startedAt),
+      heartbeats: createHeartbeats(plan.count),
+    },
+    ringBytes,
+    acceptor,
+    log,
+    rewireMain: (rewire) => main.mesh.replace(rewire),
+    giveUp: (reason) => {
+      log.fatal(reason);
+      process.exit(1);
+    },
+  });
+  await supervisor.start(wires.slice(0, plan.count));
+  const port = await acceptor.listen(config.http_server.address, config.http_server.port);
+  if (config.pid_file !== '') writeFileSync(config.pid_file, `${process.pid}\n`);
+  showReady(log, {
+    config,
+    port,
+    plan,
+    ringsBytes: ringBytes * wires.length ** 2,
+    startMs: systemClock.now() - startedAt,
+  });
+
+  process.on('SIGHUP', () => reload(loaded, supervisor, log));
+  let ending = false;
+  const end = (signal: NodeJS.Signals): void => {
+    if (ending) return;
+    ending = true;
+    void shutDown(signal, supervisor, acceptor, config.shutdown.timeout, log);
+  };
+  process.on('SIGINT', end);
+  process.on('SIGTERM', end);
+}
+
+const nodeName = (port: number): string => `${hostname()}_${port}`;
+
+function reload(loaded: LoadedConfig, supervisor: Supervisor, log: Log): void {
+  try {
+    const fresh = loaded.reload();
+    buildAccess(fresh.config);
+    supervisor.reload(fresh.config);
+    log.info('channel options and token keys are reloaded');
+  } catch (error) {
+    log.error({ err: error }, 'the configuration cannot be used, the former one stays');
+  }
+}
+
+async function shutDown(
+  signal: NodeJS.Signals,
+  supervisor: Supervisor,
+  acceptor: { close(): void },
+  timeoutMs: number,
+  log: Log,
+): Promise<void> {
+  log.info({ signal }, 'shutting down');
+  const timer = setTimeout(() => {
+    log.error({ timeout_ms: timeoutMs }, 'shutdown takes too long');
+    process.exit(1);
+  }, timeoutMs);
+  acceptor.close();
+  await supervisor.end();
+  clearTimeout(timer);
+  process.exit(0);
+}

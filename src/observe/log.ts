@@ -1,0 +1,27 @@
+/**
+ * Logs: JSON lines to stderr or to a file; for a person at a terminal, coloured text on stdout.
+ * Every thread has its own logger on the same destination, and writes whole lines, so that they do not mix.
+ */
+import pino, { type Logger } from 'pino';
+import pretty from 'pino-pretty';
+import type { LogConfig } from '../config/config.js';
+
+export type Log = Logger;
+
+const LEVELS = new Set(['trace', 'debug', 'info', 'warn', 'error', 'fatal']);
+
+/** @param config  `level` none turns logging off; an unknown one means info. */
+export function createLog(config: LogConfig, fields: Record<string, unknown>): Log {
+  const level = config.level === 'none' ? 'silent' : LEVELS.has(config.level) ? config.level : 'info';
+  const options = { level, base: fields, timestamp: pino.stdTimeFunctions.isoTime };
+  if (config.file !== '') return pino(options, pino.destination({ dest: config.file, append: true, sync: true }));
+  if (!process.stdout.isTTY) return pino(options, pino.destination({ dest: 2, sync: true }));
+  const terminal = pretty({
+    colorize: true,
+    sync: true,
+    destination: 1,
+    translateTime: 'SYS:HH:MM:ss.l',
+    ignore: 'pid',
+  });
+  return pino(options, terminal);
+}

@@ -1,0 +1,39 @@
+/** What the main thread and its workers tell each other besides the mesh: the life of a worker. */
+import type { Config } from '../config/config.js';
+import type { Rewire, Wires } from '../mesh/wires.js';
+import type { AppDescriptor } from '../transport/uws.js';
+
+/** Handed to a worker at its start. */
+export interface WorkerBoot {
+  readonly wires: Wires;
+  readonly config: Config;
+  readonly owners: number;
+  readonly node: NodeIdentity;
+  /** See admission.ts and heartbeat.ts. */
+  readonly admission: SharedArrayBuffer;
+  readonly heartbeats: SharedArrayBuffer;
+}
+
+export interface NodeIdentity {
+  readonly uid: string;
+  readonly name: string;
+  readonly version: string;
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number;
+}
+
+export type ToWorker =
+  /** The thread in another slot was replaced. */
+  | { type: 'rewire'; rewire: Rewire }
+  /** Channel options and token keys have changed. */
+  | { type: 'reload'; config: Config }
+  /** No connections are coming any more: close those there are with 3001, then say so. */
+  | { type: 'drain' }
+  /** The acceptor has let go of the worker: close everything and end. */
+  | { type: 'close' };
+
+export type FromWorker =
+  | { type: 'ready'; app: AppDescriptor }
+  | { type: 'drained' }
+  /** Something was thrown that nobody handled: the worker's state is unknown and it wants to be replaced. */
+  | { type: 'failed'; error: string };

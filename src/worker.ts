@@ -1,0 +1,211 @@
+/** Thread entry of a worker: the only place where its parts meet. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { demoRoutes } from './api/demo.js';
+import { healthRoute } from './api/health.js';
+import { Edge } from './channels/edge.js';
+import { Owner } from './channels/owner.js';
+import { signToken } from './cli/sign-token.js';
+import { Client } from './clients/client.js';
+import type { ClientDeps } from './clients/deps.js';
+import { Homes } from './clients/homes.js';
+import { Registry } from './clients/registry.js';
+import type { Peer, Socket } from './clients/socket.js';
+import { answerControl, WorkerControl } from './clients/worker-control.js';
+import type { CommandDeps } from './commands/deps.js';
+import { dispatch } from './commands/dispatch.js';
+import { MemoryBroker } from './engine/memory/broker.js';
+import { MemoryPresence } from './engine/memory/presence.js';
+import { systemClock } from './lib/clock.js';
+import { TimerWheel } from './lib/timer-wheel.js';
+import { createLog } from './observe/log.js';
+import { codecFor } from './protocol/codecs.js';
+import { disconnects } from './protocol/codes.js';
+import { buildAccess } from './threads/access.js';
+import { Admission } from './threads/admission.js';
+import { beat } from './threads/heartbeat.js';
+import { joinMesh } from './threads/join.js';
+import type { FromWorker, ToWorker, WorkerBoot } from './threads/messages.js';
+import { createChildApp } from './transport/child.js';
+import type { HttpRoute } from './transport/http.js';
+import { registerHttp } from './transport/http-server.js';
+import { compileOrigins } from './transport/origins.js';
+import { registerWebSocket } from './transport/websocket.js';
+
+const ENGINE_SWEEP_MS = 1000;
+const DEMO_TOKEN_SECONDS = 3600;
+const DRAIN_POLL_MS = 20;
+/** Peers that do not answer the close frame are not waited for longer than this. */
+const DRAIN_MAX_MS = 5000;
+
+const boot = workerData as WorkerBoot;
+const { config, node } = boot;
+const { self: slot } = boot.wires;
+const clock = systemClock;
+const log = createLog(config.log, { worker: slot });
+const port = parentPort!;
+const tell = (message: FromWorker): void => port.postMessage(message);
+
+// ---- the mesh and the data path ----
+
+const joined = joinMesh(boot.wires, clock, log);
+const { turn, mesh, calls, asks } = joined;
+const access = buildAccess(config);
+const edge = new Edge({ mesh, calls, turn, owners: boot.owners });
+
+if (slot < boot.owners) {
+  const presence = new MemoryPresence(clock);
+  const owner = new Owner({
+    mesh,
+    calls,
+    presence,
+    broker: (sink) => {
+      const broker = new MemoryBroker(sink, { clock });
+      setInterval(() => broker.sweep(clock.now()), ENGINE_SWEEP_MS).unref();
+      return broker;
+    },
+    history: (channel) => {
+      const options = access.rules.resolve(channel)?.options;
+      return {
+        size: options?.history_size ?? 0,
+        ttlMs: options?.history_ttl ?? 0,
+        metaTtlMs: options?.history_meta_ttl ?? config.channel.history_meta_ttl,
+      };
+    },
+    recoveryMaxPublications: config.client.recovery_max_publication_limit,
+    log,
+  });
+  setInterval(() => presence.sweep(clock.now()), ENGINE_SWEEP_MS).unref();
+  let reported = 0;
+  setInterval(() => {
+    const { lostPublications: lost } = owner.counters;
+    if (lost > reported) log.warn({ lost: lost - reported }, 'publications found a full ring: subscribers were told');
+    reported = lost;
+  }, ENGINE_SWEEP_MS).unref();
+}
+
+// ---- connections and what they may ask ----
+
+const registry = new Registry();
+const homes = new Homes(asks, registry, config);
+const control = new WorkerControl(asks);
+answerControl(asks, registry);
+mesh.onReplaced((replaced) => {
+  homes.workerDied(replaced);
+  homes.workerReplaced(replaced).catch((error: unknown) => log.error({ err: error }, 'user limits may be too lax'));
+});
+
+const wheel = new TimerWheel({ now: clock.now() });
+const stopWheel = wheel.run(clock);
+const commandDeps: CommandDeps = {
+  config,
+  access,
+  channels: edge,
+  control,
+  homes,
+  registry,
+  clock,
+  version: node.version,
+};
+const clientDeps: ClientDeps = {
+  config,
+  turn,
+  wheel,
+  clock,
+  random: Math.random,
+  channels: edge,
+  registry,
+  homes,
+  log,
+  dispatch: (client, command) => dispatch(client, command, commandDeps),
+};
+
+const admission = new Admission(boot.admission, config.client);
+let open = 0;
+
+class CountedClient extends Client {
+  override closed(): void {
+    if (this.state !== 'closed') {
+      open--;
+      admission.closed();
+    }
+    super.closed();
+  }
+}
+
+function openSession(socket: Socket, peer: Peer): Client {
+  open++;
+  admission.opened();
+  return new CountedClient(clientDeps, socket, codecFor(peer.protocol), peer);
+}
+
+// ---- what it serves ----
+
+const routes: HttpRoute[] = [];
+if (config.health.enabled) routes.push(healthRoute(config.health.handler_prefix || '/health'));
+if (config.dev.demo) {
+  const sign = (user: string) => signToken(config.client.token, 'client.token', { user, ttl: DEMO_TOKEN_SECONDS });
+  routes.push(...demoRoutes(sign));
+}
+
+const app = createChildApp((uws) => {
+  if (!config.websocket.disabled)
+    registerWebSocket(uws, {
+      path: config.websocket.handler_prefix || '/',
+      options: config.websocket,
+      headers: config.client.user_id_http_header ? [config.client.user_id_http_header.toLowerCase()] : [],
+      allowsOrigin: compileOrigins(config.client.allowed_origins),
+      admit: () => (admission.admit(clock.now()) ? 'ok' : 'busy'),
+      open: openSession,
+      onError: fail,
+    });
+  registerHttp(uws, routes, (error) => log.error({ err: error }, 'an HTTP handler failed'));
+});
+
+// ---- its life ----
+
+let failing = false;
+
+/** Something was thrown where nobody expected it. The state of this thread is unknown, so it makes way for another. */
+function fail(error: unknown): void {
+  if (failing) return;
+  failing = true;
+  tell({ type: 'failed', error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+}
+
+process.on('uncaughtException', fail);
+process.on('unhandledRejection', fail);
+
+async function close(): Promise<void> {
+  await app.close();
+  admission.closed(open);
+  joined.leave();
+  stopWheel();
+  stopBeating();
+  process.exit(0);
+}
+
+function drain(): void {
+  for (const client of registry.all()) client.disconnect(disconnects.shutdown);
+  const until = clock.now() + DRAIN_MAX_MS;
+  const poll = setInterval(() => {
+    if (open > 0 && clock.now() < until) return;
+    clearInterval(poll);
+    tell({ type: 'drained' });
+  }, DRAIN_POLL_MS);
+}
+
+port.on('message', (message: ToWorker) => {
+  switch (message.type) {
+    case 'rewire':
+      return mesh.replace(message.rewire);
+    case 'reload':
+      return void Object.assign(access, buildAccess(message.config));
+    case 'drain':
+      return drain();
+    case 'close':
+      return void close();
+  }
+});
+
+const stopBeating = beat(boot.heartbeats, slot);
+tell({ type: 'ready', app: app.descriptor });

@@ -1,0 +1,36 @@
+import { BUFFERED, DROPPED, SENT, type Socket } from '../../src/clients/socket.js';
+
+/** A socket that keeps what it was told. */
+export class FakeSocket implements Socket {
+  readonly frames: Buffer[] = [];
+  binary: boolean | undefined;
+  pings = 0;
+  closed: { code: number; reason: string } | undefined;
+  destroyed = false;
+  /** What the next sends answer. */
+  answer: typeof SENT | typeof BUFFERED | typeof DROPPED = SENT;
+
+  send(frame: Uint8Array, binary: boolean): 0 | 1 | 2 {
+    if (this.closed !== undefined || this.destroyed) throw new Error('written after the end');
+    this.binary = binary;
+    if (this.answer !== DROPPED) this.frames.push(Buffer.from(frame));
+    return this.answer;
+  }
+
+  bufferedBytes(): number {
+    return this.answer === BUFFERED ? 1 : 0;
+  }
+
+  ping(): void {
+    this.pings++;
+  }
+
+  end(code: number, reason: string): void {
+    if (this.closed !== undefined) throw new Error('closed twice');
+    this.closed = { code, reason };
+  }
+
+  destroy(): void {
+    this.destroyed = true;
+  }
+}

@@ -1,0 +1,186 @@
+/** A worker without a network: connections over fake sockets, real codecs, and time that stands still. */
+import { createHmac } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
+import protobuf from 'protobufjs';
+import { ChannelRules } from '../../src/auth/rules.js';
+import { TokenVerifier } from '../../src/auth/token.js';
+import { Client } from '../../src/clients/client.js';
+import type { ClientDeps } from '../../src/clients/deps.js';
+import { Homes } from '../../src/clients/homes.js';
+import { Registry } from '../../src/clients/registry.js';
+import type { Peer } from '../../src/clients/socket.js';
+import { answerControl, WorkerControl } from '../../src/clients/worker-control.js';
+import type { CommandDeps } from '../../src/commands/deps.js';
+import { dispatch } from '../../src/commands/dispatch.js';
+import { type Config, configSchema } from '../../src/config/config.js';
+import { ManualClock } from '../../src/lib/clock.js';
+import { TimerWheel } from '../../src/lib/timer-wheel.js';
+import { Turn } from '../../src/lib/turn.js';
+import { codecFor } from '../../src/protocol/codecs.js';
+import { FakeThreads } from './fake-asks.js';
+import { FakeChannels } from './fake-channels.js';
+import { FakeSocket } from './fake-socket.js';
+
+/** Unix time at which rigs start: 1,700,000,000 s. */
+export const START_SECONDS = 1_700_000_000;
+export const SECRET = 'secret';
+
+export interface Options {
+  client?: object;
+  channel?: object;
+  rpc?: object;
+  websocket?: object;
+}
+
+/** Anything a test looks at in a reply or push. */
+// biome-ignore lint/suspicious/noExplicitAny: decoded messages have any shape
+export type Message = any;
+
+export class Rig {
+  readonly clock = new ManualClock(START_SECONDS * 1000);
+  readonly wheel = new TimerWheel({ now: this.clock.now() });
+  readonly turn = new Turn({ before() {}, after() {} }, () => {});
+  readonly channels = new FakeChannels();
+  readonly registry = new Registry();
+  readonly errors: string[] = [];
+  readonly config: Config;
+  readonly homes: Homes;
+  readonly control: WorkerControl;
+  readonly commands: CommandDeps;
+  readonly deps: ClientDeps;
+
+  constructor(options: Options = {}, threads = new FakeThreads(), slot = 0) {
+    const { client, ...rest } = options;
+    this.config = configSchema.parse({ ...rest, client: { token: { hmac_secret_key: SECRET }, ...client } });
+    const asks = threads.asks[slot]!;
+    this.homes = new Homes(asks, this.registry, this.config);
+    this.control = new WorkerControl(asks);
+    answerControl(asks, this.registry);
+    const tokens = new TokenVerifier(this.config.client.token, { clock: this.clock });
+    this.commands = {
+      config: this.config,
+      access: { rules: new ChannelRules(this.config.channel), connectTokens: tokens, subscribeTokens: tokens },
+      channels: this.channels,
+      control: this.control,
+      homes: this.homes,
+      registry: this.registry,
+      clock: this.clock,
+      version: '1.2.3',
+    };
+    this.deps = {
+      config: this.config,
+      turn: this.turn,
+      wheel: this.wheel,
+      clock: this.clock,
+      random: () => 0,
+      channels: this.channels,
+      registry: this.registry,
+      homes: this.homes,
+      log: { error: (_fields, message) => this.errors.push(message), info() {}, debug() {} },
+      dispatch: (client, command) => dispatch(client, command, this.commands),
+    };
+  }
+
+  open(peer: Partial<Peer> = {}): Connection {
+    return new Connection(this, {
+      transport: 'websocket',
+      protocol: 'json',
+      framePingPong: false,
+      headers: {},
+      remoteAddress: '127.0.0.1',
+      ...peer,
+    });
+  }
+
+  /** Open and connect with a token for `user`. */
+  async connect(user = 'ann', claims: object = {}, peer: Partial<Peer> = {}): Promise<Connection> {
+    const connection = this.open(peer);
+    connection.say({ id: 1, connect: { token: token({ sub: user, ...claims }) } });
+    await this.settle();
+    connection.read();
+    return connection;
+  }
+
+  /** Let promises run and the turn end. */
+  async settle(): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve));
+    this.turn.runNow();
+  }
+
+  advance(ms: number): void {
+    this.clock.advance(ms);
+    this.wheel.advance(this.clock.now());
+    this.turn.runNow();
+  }
+}
+
+export class Connection {
+  readonly socket = new FakeSocket();
+  readonly client: Client;
+  #seen = 0;
+
+  constructor(
+    private readonly rig: Rig,
+    peer: Peer,
+  ) {
+    this.client = new Client(rig.deps, this.socket, codecFor(peer.protocol), peer);
+  }
+
+  /** Commands in one frame. The frame is overwritten afterwards, as transports do. */
+  say(...commands: object[]): void {
+    const frame = this.client.codec.name === 'json' ? jsonFrame(commands) : protobufFrame(commands);
+    this.client.receive(frame);
+    frame.fill(0x20);
+  }
+
+  /** A command, and what came of it once everything has settled. */
+  async ask(command: object): Promise<Message[]> {
+    this.say(command);
+    await this.rig.settle();
+    return this.read();
+  }
+
+  /** Messages since the last time. */
+  read(): Message[] {
+    this.rig.turn.runNow();
+    const frames = this.socket.frames.slice(this.#seen);
+    this.#seen = this.socket.frames.length;
+    return frames.flatMap((frame) => (this.client.codec.name === 'json' ? jsonMessages(frame) : protoMessages(frame)));
+  }
+
+  get closeCode(): number | undefined {
+    return this.socket.closed?.code;
+  }
+}
+
+export function token(claims: object, secret = SECRET): string {
+  const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const signed = `${encode({ alg: 'HS256', typ: 'JWT' })}.${encode(claims)}`;
+  return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`;
+}
+
+function jsonFrame(commands: object[]): Buffer {
+  return Buffer.from(commands.map((command) => JSON.stringify(command)).join('\n'));
+}
+
+function jsonMessages(frame: Buffer): Message[] {
+  return frame
+    .toString()
+    .split('\n')
+    .map((message) => JSON.parse(message));
+}
+
+const root = protobuf.loadSync(fileURLToPath(new URL('../protocol/client.proto', import.meta.url)));
+const Command = root.lookupType('gyre.test.Command');
+const Reply = root.lookupType('gyre.test.Reply');
+
+function protobufFrame(commands: object[]): Buffer {
+  return Buffer.concat(commands.map((command) => Command.encodeDelimited(Command.fromObject(command)).finish()));
+}
+
+function protoMessages(frame: Buffer): Message[] {
+  const reader = protobuf.Reader.create(frame);
+  const messages: Message[] = [];
+  while (reader.pos < reader.len) messages.push(Reply.toObject(Reply.decodeDelimited(reader), { longs: Number }));
+  return messages;
+}
