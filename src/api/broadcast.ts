@@ -1,0 +1,77 @@
+import type { PublishResult } from '../engine/engine.js';
+import { startInOrder } from '../lib/in-order.js';
+import { JsonFields } from '../protocol/json-reader.js';
+import type { ApiDeps } from './deps.js';
+import { type ApiError, apiErrors } from './errors.js';
+import { type ApiDone, type Method, readRequest, writeOutcome } from './method.js';
+import {
+  emptyPublication,
+  Outgoing,
+  type PublicationRequest,
+  publicationFields,
+  writePublished,
+} from './publication.js';
+
+/** So that one request does not fill the links between threads on its own. */
+const MAX_PUBLISHES_IN_FLIGHT = 1024;
+
+export interface BroadcastRequest extends PublicationRequest {
+  /** May name a channel twice; it is then published to twice. */
+  channels: string[];
+}
+
+interface Response {
+  error: ApiError | null;
+  result: PublishResult | undefined;
+}
+
+/** In the order of the channels asked for. */
+export interface BroadcastResult {
+  responses: Response[];
+}
+
+const fields = new JsonFields<BroadcastRequest>({
+  channels: (r) => r.array((channel) => channel.string()) ?? [],
+  ...publicationFields,
+});
+
+export const broadcast: Method<BroadcastRequest, BroadcastResult> = {
+  name: 'broadcast',
+  read: (reader) => readRequest(reader, { channels: [], ...emptyPublication() }, fields),
+
+  run(request, deps, done) {
+    const { channels } = request;
+    const outgoing = channels.length === 0 ? undefined : Outgoing.of(request);
+    if (outgoing === undefined) return done(apiErrors.badRequest, undefined);
+    const responses: Response[] = new Array(channels.length);
+    startInOrder(
+      channels.length,
+      MAX_PUBLISHES_IN_FLIGHT,
+      () => true,
+      (i, finished) =>
+        sendTo(channels[i]!, outgoing, deps, (error, result) => {
+          responses[i] = { error, result };
+          finished();
+        }),
+      () => done(null, { responses }),
+    );
+  },
+
+  write(w, { responses }) {
+    w.key('responses');
+    w.ascii('[');
+    for (const { error, result } of responses) {
+      w.comma();
+      writeOutcome(w, 'result', error, () => writePublished(w, result!));
+    }
+    w.ascii(']');
+  },
+};
+
+/** Unlike publish, without a look at the namespace's subscription type. */
+function sendTo(channel: string, outgoing: Outgoing, deps: ApiDeps, done: ApiDone<PublishResult>): void {
+  const options = deps.access.rules.resolve(channel)?.options;
+  if (channel === '') done(apiErrors.badRequest, undefined);
+  else if (options === undefined) done(apiErrors.unknownChannel, undefined);
+  else outgoing.send(channel, options, deps, done);
+}

@@ -1,0 +1,91 @@
+/** The server API over HTTP: `POST <prefix>/<method>` with a JSON body. */
+import type { HttpApiConfig } from '../config/config.js';
+import { JsonReader } from '../protocol/json-reader.js';
+import { JsonError } from '../protocol/json-scanner.js';
+import type { HttpHandler, HttpRequest, HttpResponse, HttpRoute } from '../transport/http.js';
+import { batch } from './batch.js';
+import type { ApiDeps } from './deps.js';
+import { ApiKey, KEY_HEADERS } from './key.js';
+import { legacy } from './legacy.js';
+import { type AnyMethod, call, writeOutcome } from './method.js';
+import { methods } from './methods.js';
+import { answered, badRequest, json, methodNotAllowed, transportError, unauthorized } from './respond.js';
+
+/** Batches and broadcasts included; far more than one publication may have on its way between threads. */
+const MAX_BODY_BYTES = 64 << 20;
+
+const ERROR_MODE_HEADER = 'x-centrifugo-error-mode';
+
+/** @returns nothing where the API is disabled. On which port they are served (`external`) is for the caller to decide. */
+export function apiRoutes(config: HttpApiConfig, deps: ApiDeps): HttpRoute[] {
+  if (config.disabled) return [];
+  const prefix = config.handler_prefix.replace(/\/+$/, '');
+  const key = config.insecure ? undefined : new ApiKey(config.key);
+  const route = (path: string, handle: HttpHandler): HttpRoute => ({
+    path,
+    headers: [...KEY_HEADERS, ERROR_MODE_HEADER],
+    maxBodyBytes: MAX_BODY_BYTES,
+    handle: guarded(key, handle),
+  });
+  const transportErrors = config.error_mode === 'transport';
+  return [
+    route(prefix === '' ? '/' : prefix, (request) => legacy(request.body, deps)),
+    route(`${prefix}/batch`, (request) => serveBatch(request, deps)),
+    ...methods.map((method) =>
+      route(`${prefix}/${method.name}`, (request) => serve(method, request, deps, transportErrors)),
+    ),
+  ];
+}
+
+function guarded(key: ApiKey | undefined, handle: HttpHandler): HttpHandler {
+  return (request) => {
+    if (request.method !== 'post') return methodNotAllowed;
+    if (key !== undefined && !key.admits(request)) return unauthorized;
+    try {
+      return handle(request);
+    } catch (error) {
+      if (error instanceof JsonError) return badRequest;
+      throw error;
+    }
+  };
+}
+
+function serve(
+  method: AnyMethod,
+  request: HttpRequest,
+  deps: ApiDeps,
+  transportErrors: boolean,
+): HttpResponse | Promise<HttpResponse> {
+  const asked = readBody(method, request.body);
+  // Read before the call: after it the request may be over.
+  const inStatus = transportErrors || request.header(ERROR_MODE_HEADER) === 'transport';
+  return answered((end) =>
+    call(method, asked, deps, (error, result) => {
+      if (error !== null && inStatus) end(transportError(error));
+      else end(json((w) => writeOutcome(w, 'result', error, () => method.write(w, result!))));
+    }),
+  );
+}
+
+/** Its replies are not in a `result`, and no error is its own. */
+function serveBatch(request: HttpRequest, deps: ApiDeps): HttpResponse | Promise<HttpResponse> {
+  const asked = readBody(batch, request.body);
+  return answered((end) =>
+    batch.run(asked, deps, (_error, result) =>
+      end(
+        json((w) => {
+          w.open();
+          batch.write(w, result!);
+          w.close();
+        }),
+      ),
+    ),
+  );
+}
+
+function readBody<Request extends object>(method: { read(reader: JsonReader): Request }, body: Buffer): Request {
+  const reader = new JsonReader(body);
+  const asked = method.read(reader);
+  reader.end();
+  return asked;
+}

@@ -1,0 +1,54 @@
+/** Questions of the server API that every worker answers for itself. */
+
+import { type DistinctSample, sampleDistinct } from '../lib/distinct.js';
+import type { Asks } from '../mesh/asks.js';
+import { compileGlob } from './channel-pattern.js';
+
+/** What this worker has to tell. */
+export interface SurveySources {
+  numClients(): number;
+  /** Ids of connected users, each once, anonymous as ''. */
+  users(): Iterable<string>;
+  numSubscriptions(): number;
+  /** Channels with subscribers here, and how many. */
+  channels(): Iterable<readonly [name: string, members: number]>;
+}
+
+export interface ChannelsQuestion {
+  /** A glob; '' for all. */
+  pattern: string;
+}
+
+/** Pairs, because a channel may be called `__proto__`. */
+export type ChannelsAnswer = readonly (readonly [name: string, members: number])[];
+
+/** Users and channels as samples: both are on several workers at once and count once. */
+export interface InfoAnswer {
+  numClients: number;
+  numSubscriptions: number;
+  users: DistinctSample;
+  channels: DistinctSample;
+}
+
+export function answerSurveys(asks: Pick<Asks, 'answer'>, sources: SurveySources): void {
+  asks.answer('channels', (body): ChannelsAnswer => {
+    const { pattern } = body as ChannelsQuestion;
+    const channels = Array.from(sources.channels());
+    if (pattern === '') return channels;
+    const matches = compileGlob(pattern);
+    return channels.filter(([name]) => matches(name));
+  });
+  asks.answer(
+    'info',
+    (): InfoAnswer => ({
+      numClients: sources.numClients(),
+      numSubscriptions: sources.numSubscriptions(),
+      users: sampleDistinct(sources.users()),
+      channels: sampleDistinct(names(sources.channels())),
+    }),
+  );
+}
+
+function* names(channels: ReturnType<SurveySources['channels']>): Iterable<string> {
+  for (const [name] of channels) yield name;
+}
