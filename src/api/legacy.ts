@@ -41,13 +41,13 @@ interface Reply {
 
 const fields = new JsonFields<Command>({ id: (r) => r.uint32(), method: readMethod, params: (r) => r.raw() });
 
-/** A name in any case, or a number. */
+/** A name in any case, or a number; the number of a method that there is none of is for the reply to say. */
 function readMethod(reader: JsonReader): number {
   const text = reader.raw().toString();
-  const number = text.startsWith('"') ? NUMBERED.indexOf(text.slice(1, -1).toLowerCase() || '-') : Number(text);
-  if (!Number.isInteger(number) || (text.startsWith('"') && number < 0) || text === 'null') {
-    throw new JsonError('a method is a known name or a number');
-  }
+  if (/^-?\d+$/.test(text)) return Number(text);
+  const name = /^"(\w+)"$/.exec(text)?.[1]?.toLowerCase();
+  const number = name === undefined ? -1 : NUMBERED.indexOf(name);
+  if (number < 0) throw new JsonError('a method is a known name or a number');
   return number;
 }
 

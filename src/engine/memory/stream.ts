@@ -1,11 +1,6 @@
-import { asBuffer } from '../../lib/bytes.js';
+import { entryLength, setEntryOffset, setEntryTime } from '../../protocol/entry.js';
 import type { Bytes } from '../../protocol/messages.js';
 import type { HistoryFilter } from '../engine.js';
-
-/** Where an entry (protocol/entry.ts) holds what ordering fills in. */
-const LENGTH_AT = 0;
-const OFFSET_AT = 5;
-const TIME_AT = 13;
 
 const EMPTY = Buffer.alloc(0);
 const SLAB_STEP_BYTES = 64;
@@ -20,9 +15,8 @@ export interface Selection {
 const NOTHING: Selection = Object.freeze({ count: 0, entries: EMPTY });
 
 export function stampEntry(entry: Bytes, at: number, offset: number, timeMs: number): void {
-  const bytes = asBuffer(entry);
-  bytes.writeDoubleLE(offset, at + OFFSET_AT);
-  bytes.writeDoubleLE(timeMs, at + TIME_AT);
+  setEntryOffset(entry, offset, at);
+  setEntryTime(entry, timeMs, at);
 }
 
 /**
@@ -123,7 +117,7 @@ export class Stream {
   }
 
   #lengthAt(at: number): number {
-    return this.#slab.readUInt32LE(at + LENGTH_AT);
+    return entryLength(this.#slab, at);
   }
 
   #dropOldest(): void {

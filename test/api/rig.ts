@@ -1,0 +1,171 @@
+/** The HTTP API over fakes: channels that answer at once or when told, control that notes what it is asked. */
+import { apiRoutes } from '../../src/api/http.js';
+import { answerSurveys, type SurveySources } from '../../src/api/survey.js';
+import { ChannelRules } from '../../src/auth/rules.js';
+import type { Channels, Done, PublishCall } from '../../src/channels/channels.js';
+import { defaultConfig, type HttpApiConfig } from '../../src/config/config.js';
+import type { HistoryFilter, PresenceStats, PublishResult } from '../../src/engine/engine.js';
+import { ManualClock } from '../../src/lib/clock.js';
+import type { ClientError } from '../../src/protocol/codes.js';
+import { decodeEntry, entryFlags } from '../../src/protocol/entry.js';
+import type { Bytes, ClientInfo, HistoryResult, Publication } from '../../src/protocol/messages.js';
+import type { HttpResponse } from '../../src/transport/http.js';
+
+export interface Published {
+  channel: string;
+  data: string;
+  tags: Record<string, string> | undefined;
+  flags: number;
+  call: PublishCall;
+}
+
+export class FakeChannels
+  implements Pick<Channels, 'publish' | 'history' | 'removeHistory' | 'presence' | 'presenceStats'>
+{
+  readonly published: Published[] = [];
+  readonly asked: unknown[] = [];
+  error: ClientError | null = null;
+  /** Calls wait here instead of being answered, when held. */
+  held: (() => void)[] | undefined;
+  position = { offset: 0, epoch: '' };
+  publications: Publication[] = [];
+  clients: Record<string, ClientInfo> = {};
+  stats: PresenceStats = { numClients: 3, numUsers: 2 };
+
+  publish(channel: string, entry: Bytes, call: PublishCall, done: Done<PublishResult>): void {
+    const { data, tags } = decodeEntry(entry);
+    this.published.push({ channel, data: Buffer.from(data).toString(), tags, flags: entryFlags(entry), call });
+    this.#answer(done, this.position);
+  }
+
+  history(channel: string, filter: HistoryFilter, done: Done<HistoryResult>): void {
+    this.asked.push({ channel, ...filter });
+    this.#answer(done, { publications: this.publications, ...this.position });
+  }
+
+  removeHistory(channel: string, done: Done<void>): void {
+    this.asked.push({ channel });
+    this.#answer(done, undefined);
+  }
+
+  presence(channel: string, done: Done<Record<string, ClientInfo>>): void {
+    this.asked.push({ channel });
+    this.#answer(done, this.clients);
+  }
+
+  presenceStats(channel: string, done: Done<PresenceStats>): void {
+    this.asked.push({ channel });
+    this.#answer(done, this.stats);
+  }
+
+  #answer<T>(done: Done<T>, result: T): void {
+    const { error } = this;
+    const end = () => (error === null ? done(null, result) : done(error, undefined));
+    if (this.held === undefined) end();
+    else this.held.push(end);
+  }
+}
+
+export function publication(some: Partial<Publication>): Publication {
+  return { offset: 1, data: Buffer.from('{}'), ...some };
+}
+
+/** Answers of several workers, through JSON as between threads. */
+export class FakeAsks {
+  error: ClientError | undefined;
+  readonly #answers: Map<string, (body: unknown) => unknown>[];
+
+  constructor(workers: readonly SurveySources[]) {
+    this.#answers = workers.map((sources) => {
+      const answers = new Map<string, (body: unknown) => unknown>();
+      answerSurveys({ answer: (question, handler) => void answers.set(question, (body) => handler(body, 0)) }, sources);
+      return answers;
+    });
+  }
+
+  async askWorkers(question: string, body: unknown): Promise<unknown[]> {
+    if (this.error !== undefined) throw this.error;
+    return this.#answers.map((answers) => JSON.parse(JSON.stringify(answers.get(question)!(body))) as unknown);
+  }
+}
+
+export const worker = (users: string[], channels: Record<string, number>): SurveySources => ({
+  numClients: () => users.length,
+  users: () => new Set(users),
+  numSubscriptions: () => Object.values(channels).reduce((sum, members) => sum + members, 0),
+  channels: () => Object.entries(channels),
+});
+
+export interface Sent {
+  method?: string;
+  headers?: Record<string, string>;
+  query?: string;
+}
+
+export function rig(
+  http: Partial<HttpApiConfig> = { insecure: true },
+  workers: SurveySources[] = [worker(['u1', 'u2'], { news: 2 }), worker(['u1', ''], { news: 1, 'chat:1': 1 })],
+) {
+  const config = defaultConfig();
+  const options = config.channel.without_namespace;
+  const namespace = (name: string, some: Partial<typeof options>) => ({ ...options, ...some, name });
+  config.channel.namespaces = [
+    namespace('stream', {
+      history_size: 10,
+      history_ttl: 60_000,
+      presence: true,
+      join_leave: true,
+      delta_publish: true,
+    }),
+    namespace('map', { subscription_type: 'map' }),
+    namespace('json', { publication_data_format: 'json' }),
+    namespace('object', { publication_data_format: 'json_object' }),
+    namespace('binary', { publication_data_format: 'binary' }),
+  ];
+  const channels = new FakeChannels();
+  const clock = new ManualClock(1_000_000);
+  const ops: [string, unknown][] = [];
+  const failing: { error?: ClientError } = {};
+  const logged: string[] = [];
+  const note = (kind: string) => async (op: unknown) => {
+    ops.push([kind, op]);
+    if (failing.error !== undefined) throw failing.error;
+  };
+  const control = {
+    subscribe: note('subscribe'),
+    unsubscribe: note('unsubscribe'),
+    disconnect: note('disconnect'),
+    refresh: note('refresh'),
+  };
+  const asks = new FakeAsks(workers);
+  const node = { uid: 'uid-1', name: 'host_8000', version: '0.1.0', startedAtMs: 1_000_000 };
+  const log = { error: (_fields: object, message: string) => void logged.push(message) };
+  const deps = { access: { rules: new ChannelRules(config.channel) }, channels, control, asks, clock, node, log };
+  const routes = apiRoutes({ ...config.http_api, ...http }, deps);
+
+  const start = (path: string, body: string | Buffer, sent: Sent = {}): HttpResponse | Promise<HttpResponse> => {
+    const route = routes.find((candidate) => candidate.path === path);
+    if (route === undefined) throw new Error(`no route ${path}`);
+    const headers = sent.headers ?? {};
+    return route.handle({
+      method: sent.method ?? 'post',
+      path,
+      query: sent.query ?? '',
+      body: Buffer.from(body),
+      header: (name) => {
+        if (!route.headers.includes(name)) throw new Error(`header ${name} is not registered`);
+        return headers[name] ?? '';
+      },
+    });
+  };
+  const send = async (path: string, body: string | Buffer, sent: Sent = {}) => read(await start(path, body, sent));
+  const post = (method: string, body: unknown, sent: Sent = {}) =>
+    send(`/api/${method}`, typeof body === 'string' ? body : JSON.stringify(body), sent);
+  return { channels, clock, ops, failing, logged, asks, deps, routes, start, send, post };
+}
+
+export const read = ({ status, headers, body }: HttpResponse) => ({
+  status,
+  type: headers?.['Content-Type'],
+  body: body === undefined ? '' : Buffer.from(body).toString(),
+});
