@@ -42,7 +42,7 @@ export async function serve(loaded: LoadedConfig): Promise<void> {
         uid: randomUUID(),
         name: config.node.name || nodeName(config.http_server.port),
         version: version(),
-        startedAt,
+        startedAtMs: startedAt,
       },
       admission: createAdmission(config.client, startedAt),
       heartbeats: createHeartbeats(plan.count),

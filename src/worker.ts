@@ -2,6 +2,8 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { demoRoutes } from './api/demo.js';
 import { healthRoute } from './api/health.js';
+import { apiRoutes } from './api/http.js';
+import { answerSurveys } from './api/survey.js';
 import { Edge } from './channels/edge.js';
 import { Owner } from './channels/owner.js';
 import { signToken } from './cli/sign-token.js';
@@ -140,7 +142,14 @@ function openSession(socket: Socket, peer: Peer): Client {
 
 // ---- what it serves ----
 
-const routes: HttpRoute[] = [];
+answerSurveys(asks, {
+  numClients: () => registry.clients,
+  users: () => registry.userIds(),
+  numSubscriptions: () => registry.subscriptions,
+  channels: () => edge.localChannels(),
+});
+
+const routes: HttpRoute[] = apiRoutes(config.http_api, { access, channels: edge, control, asks, clock, node, log });
 if (config.health.enabled) routes.push(healthRoute(config.health.handler_prefix || '/health'));
 if (config.dev.demo) {
   const sign = (user: string) => signToken(config.client.token, 'client.token', { user, ttl: DEMO_TOKEN_SECONDS });

@@ -17,6 +17,11 @@ export class Registry {
     return this.byUser.size;
   }
 
+  /** Each once, anonymous as ''. */
+  userIds(): Iterable<string> {
+    return this.byUser.keys();
+  }
+
   get(id: string): Client | undefined {
     return this.byId.get(id);
   }

@@ -1,4 +1,5 @@
 /** What the main thread and its workers tell each other besides the mesh: the life of a worker. */
+import type { NodeIdentity } from '../api/deps.js';
 import type { Config } from '../config/config.js';
 import type { Rewire, Wires } from '../mesh/wires.js';
 import type { AppDescriptor } from '../transport/uws.js';
@@ -12,14 +13,6 @@ export interface WorkerBoot {
   /** See admission.ts and heartbeat.ts. */
   readonly admission: SharedArrayBuffer;
   readonly heartbeats: SharedArrayBuffer;
-}
-
-export interface NodeIdentity {
-  readonly uid: string;
-  readonly name: string;
-  readonly version: string;
-  /** Milliseconds since the epoch. */
-  readonly startedAt: number;
 }
 
 export type ToWorker =
