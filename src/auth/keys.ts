@@ -4,7 +4,7 @@
  * The key decides the algorithm: an HMAC secret only ever checks HS256/384/512, an RSA key RS…, an ECDSA key the one ES…
  * of its curve. A token's `alg` selects among those and can not widen them.
  */
-import { createHmac, createPublicKey, type KeyObject, timingSafeEqual, verify } from 'node:crypto';
+import { createHmac, createPublicKey, createSecretKey, type KeyObject, timingSafeEqual, verify } from 'node:crypto';
 import type { Jwt } from './jwt.js';
 
 export interface KeyOptions {
@@ -34,16 +34,16 @@ const ECDSA_CURVES = new Map([
 ]);
 
 export class StaticKeys {
-  readonly #secret: string;
-  readonly #previousSecret: string;
+  readonly #secret: KeyObject | undefined;
+  readonly #previousSecret: KeyObject | undefined;
   readonly #previousValidUntil: number;
   readonly #rsa: KeyObject | undefined;
   readonly #ecdsa: KeyObject | undefined;
 
   /** @throws Error naming the option whose key can not be used. */
   constructor(options: KeyOptions) {
-    this.#secret = options.hmac_secret_key;
-    this.#previousSecret = options.hmac_previous_secret_key;
+    this.#secret = secretKey(options.hmac_secret_key);
+    this.#previousSecret = secretKey(options.hmac_previous_secret_key);
     this.#previousValidUntil = options.hmac_previous_secret_key_valid_until;
     this.#rsa = publicKey('rsa_public_key', options.rsa_public_key, 'rsa');
     this.#ecdsa = publicKey('ecdsa_public_key', options.ecdsa_public_key, 'ec');
@@ -56,10 +56,8 @@ export class StaticKeys {
   verify(jwt: Jwt, iat: number | undefined, now: number): boolean {
     const hash = HMAC_HASHES.get(jwt.alg);
     if (hash === undefined) return verifyWithPublicKey(jwt, RSA_HASHES.has(jwt.alg) ? this.#rsa : this.#ecdsa);
-    if (this.#secret !== '' && hmacMatches(jwt, hash, this.#secret)) return true;
-    return (
-      this.#previousSecret !== '' && this.#previousAccepted(iat, now) && hmacMatches(jwt, hash, this.#previousSecret)
-    );
+    if (hmacMatches(jwt, hash, this.#secret)) return true;
+    return this.#previousAccepted(iat, now) && hmacMatches(jwt, hash, this.#previousSecret);
   }
 
   /** After the date the old secret is worth nothing, nor are tokens that say they were signed with it after the date. */
@@ -69,7 +67,11 @@ export class StaticKeys {
   }
 }
 
-function hmacMatches({ signed, signature }: Jwt, hash: string, secret: string): boolean {
+const secretKey = (secret: string): KeyObject | undefined =>
+  secret === '' ? undefined : createSecretKey(Buffer.from(secret));
+
+function hmacMatches({ signed, signature }: Jwt, hash: string, secret: KeyObject | undefined): boolean {
+  if (secret === undefined) return false;
   const digest = createHmac(hash, secret).update(signed).digest();
   return digest.length === signature.length && timingSafeEqual(digest, signature);
 }
