@@ -92,6 +92,19 @@ describe('memory presence', () => {
   });
 });
 
+describe('memory presence: renewal', () => {
+  it('does not keep those behind a renewed client', () => {
+    const clock = new ManualClock(1_000_000);
+    const presence = new MemoryPresence(clock);
+    for (const client of ['renewed', 'gone']) presence.add('c', client, 'u', Buffer.from('i'), 1_000);
+    clock.advance(900);
+    presence.add('c', 'renewed', 'u', Buffer.from('i'), 1_000);
+    clock.advance(200);
+    presence.sweep(clock.now());
+    expect(presence.clients('c')).toBe(1);
+  });
+});
+
 describe('idempotent results', () => {
   it('keeps channel and key apart and frees what expired', () => {
     const results = new IdempotentResults(10);

@@ -63,6 +63,11 @@ export class MemoryPresence implements PresenceManager {
     return this.#channels.size;
   }
 
+  /** Clients held for a channel, expired ones that were not swept yet included. */
+  clients(channel: string): number {
+    return this.#channels.get(channel)?.size ?? 0;
+  }
+
   close(): void {
     this.#channels.clear();
   }
