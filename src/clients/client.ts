@@ -136,6 +136,11 @@ export class Client implements Session, Subscriber, OutboxOwner {
     }
   }
 
+  /** No other command is started before those at work are over. */
+  suspend(): void {
+    this.inbox.suspend();
+  }
+
   /** The command is over without a reply of its own. */
   done(): void {
     this.inbox.done();

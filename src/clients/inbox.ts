@@ -12,6 +12,8 @@ export class Inbox {
   private backlog: Backlog | null = null;
   /** Commands at work. */
   private running = 0;
+  /** A command at work must be over before the next one starts, whatever `client.concurrency` allows. */
+  private suspended = false;
   /** Commands are being started further up the stack. */
   private starting = false;
 
@@ -22,9 +24,15 @@ export class Inbox {
     else this.start(frame);
   }
 
+  /** Start nothing before the command at work is over. */
+  suspend(): void {
+    this.suspended = true;
+  }
+
   /** A command has been answered: there may be room for the next. */
   done(): void {
     this.running--;
+    if (this.running === 0) this.suspended = false;
     if (this.backlog !== null && !this.starting) this.resume();
   }
 
@@ -34,7 +42,7 @@ export class Inbox {
 
   private busy(): boolean {
     const { state, deps } = this.client;
-    return state === 'connecting' || this.running >= Math.max(1, deps.config.client.concurrency);
+    return state === 'connecting' || this.suspended || this.running >= Math.max(1, deps.config.client.concurrency);
   }
 
   private start(frame: Bytes): void {

@@ -7,6 +7,8 @@ export function unsubscribe(client: Client, request: { channel: string }, id: nu
   if (request.channel === '') return client.refuse(id, disconnects.badRequest);
   const subscription = client.subscriptions.get(request.channel);
   if (subscription === undefined) return client.reply({ id, unsubscribe: {} });
+  // A subscribe sent after this must not find the channel still subscribed.
+  if (subscription.state === 'subscribing') client.suspend();
   subscription.whenSettled(() => {
     client.unsubscribe(subscription);
     client.reply({ id, unsubscribe: {} });
