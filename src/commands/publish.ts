@@ -2,8 +2,7 @@ import { decidePublish } from '../auth/permissions.js';
 import type { ResolvedChannel } from '../auth/rules.js';
 import type { Client, Refusal } from '../clients/client.js';
 import { disconnects, errors } from '../protocol/codes.js';
-import { ENTRY_DELTA, ENTRY_JSON, encodeEntry } from '../protocol/entry.js';
-import { isJson } from '../protocol/json-scanner.js';
+import { ENTRY_DELTA, encodeEntry, payloadFlags } from '../protocol/entry.js';
 import type { Bytes, PublishRequest } from '../protocol/messages.js';
 import { type CommandDeps, callerOf, type Outcome } from './deps.js';
 
@@ -19,10 +18,9 @@ export function publish(client: Client, request: PublishRequest, id: number, dep
   const refusal = whyNot(client, channel, request, deps);
   if (refusal !== undefined) return client.refuse(id, refusal);
   const data = request.data ?? NO_DATA;
-  // What came as a JSON connection's payload was valid JSON to get here.
-  const json = data.length === 0 || client.codec.name === 'json' || isJson(data);
   const delta = channel!.options.delta_publish;
-  const flags = (json ? ENTRY_JSON : 0) | (delta ? ENTRY_DELTA : 0);
+  // What came as a JSON connection's payload was valid JSON to get here.
+  const flags = payloadFlags(data, client.codec.name === 'json') | (delta ? ENTRY_DELTA : 0);
   const entry = encodeEntry({ data, info: client.info(channel!.name) }, flags);
   const call = { skipHistory: false, idempotencyKey: '', version: 0, versionEpoch: '', delta };
   deps.channels.publish(channel!.name, entry, call, (error) => {

@@ -146,7 +146,11 @@ export class FakeChannels implements Channels {
     if (call.info.joinLeave) this.#announce(at, member.channel, { join: { info } });
   }
 
-  #announce(at: Channel, channel: string, what: { join: { info: ClientInfo } } | { leave: { info: ClientInfo } }): void {
+  #announce(
+    at: Channel,
+    channel: string,
+    what: { join: { info: ClientInfo } } | { leave: { info: ClientInfo } },
+  ): void {
     for (const { member, call } of at.live) {
       if (call.joinLeave) member.subscriber.write(member.subscriber.codec.encodePush({ channel, ...what }));
     }

@@ -17,6 +17,7 @@ import { ManualClock } from '../../src/lib/clock.js';
 import { TimerWheel } from '../../src/lib/timer-wheel.js';
 import { Turn } from '../../src/lib/turn.js';
 import { codecFor } from '../../src/protocol/codecs.js';
+import { ENTRY_JSON, encodeEntry } from '../../src/protocol/entry.js';
 import { FakeThreads } from './fake-asks.js';
 import { FakeChannels } from './fake-channels.js';
 import { FakeSocket } from './fake-socket.js';
@@ -99,6 +100,13 @@ export class Rig {
     await this.settle();
     connection.read();
     return connection;
+  }
+
+  /** Publish from elsewhere. */
+  publish(channel: string, value: unknown, tags?: Record<string, string>): void {
+    const entry = encodeEntry({ data: Buffer.from(JSON.stringify(value)), tags }, ENTRY_JSON);
+    const call = { skipHistory: false, idempotencyKey: '', version: 0, versionEpoch: '', delta: false };
+    this.channels.publish(channel, entry, call, () => {});
   }
 
   /** Let promises run and the turn end. */
