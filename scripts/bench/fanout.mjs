@@ -10,7 +10,7 @@
  * With --vs a second server is measured in the same run, in the order A B B A, so that drift of the machine hits both alike.
  * Works with any server that speaks Centrifugo's protocol. Linux only (/proc).
  */
-import { parseArgs } from 'node:util';
+import { commandLine, runBench } from './lib/cli.mjs';
 import { connectionToken, Fleet } from './lib/fleet.mjs';
 import { cpuMicros, listenerPid } from './lib/process-stats.mjs';
 import { publish } from './lib/publisher.mjs';
@@ -20,46 +20,46 @@ const DRAIN_TIMEOUT_MS = 10_000;
 const BEHIND_SECONDS_MAX = 0.5;
 const PERCENTILES = [50, 99, 99.9];
 
-const options = {
-  url: { type: 'string', default: 'http://127.0.0.1:8000' },
-  pid: { type: 'string' },
-  vs: { type: 'string' },
-  pid2: { type: 'string' },
-  key: { type: 'string', default: '' },
-  secret: { type: 'string', default: '' },
-  channel: { type: 'string', default: 'bench:fanout' },
-  subscribers: { type: 'string', default: '1000' },
-  rate: { type: 'string', default: '100' },
-  seconds: { type: 'string', default: '5' },
-  size: { type: 'string', default: '100' },
-  batch: { type: 'string', default: '1' },
-  connections: { type: 'string', default: '1' },
-  clients: { type: 'string', default: '2' },
-  rounds: { type: 'string', default: '1' },
+const DEFAULTS = {
+  url: 'http://127.0.0.1:8000',
+  pid: undefined, // of the server; found by its port when it runs here
+  vs: undefined, // URL of a second server
+  pid2: undefined,
+  key: '',
+  secret: '', // HMAC secret of connection tokens; without it the server must accept anonymous users
+  channel: 'bench:fanout',
+  subscribers: '1000',
+  rate: '100', // publications per second
+  seconds: '5',
+  size: '100', // bytes of a publication's data
+  batch: '1', // publications per API request
+  connections: '1', // of the publisher
+  clients: '2', // processes of subscribers
+  rounds: '1',
 };
 
-const { values: args } = parseArgs({ options });
-const number = (name, max) => {
-  const value = Number(args[name]);
-  if (!Number.isInteger(value) || value < 1 || value > max)
-    throw new RangeError(`--${name} must be an integer from 1 to ${max}`);
-  return value;
-};
-const setup = {
-  subscribers: number('subscribers', 1_000_000),
-  rate: number('rate', 1_000_000),
-  seconds: number('seconds', 86_400),
-  size: number('size', 30_000),
-  batch: number('batch', 1000),
-  connections: number('connections', 1000),
-  processes: number('clients', 256),
-  rounds: number('rounds', 1000),
-};
+let args;
+let setup;
+
+function readSetup() {
+  const line = commandLine(DEFAULTS);
+  args = line.args;
+  setup = {
+    subscribers: line.number('subscribers', 1, 1_000_000),
+    rate: line.number('rate', 1, 1_000_000),
+    seconds: line.number('seconds', 1, 86_400),
+    size: line.number('size', 1, 30_000),
+    batch: line.number('batch', 1, 1000),
+    connections: line.number('connections', 1, 1000),
+    clients: line.number('clients', 1, 256),
+    rounds: line.number('rounds', 1, 1000),
+  };
+}
 
 /** One server with its subscribers connected. */
 async function prepare(name, url, pid) {
   const token = args.secret && connectionToken(args.secret, 'bench');
-  const fleet = new Fleet({ url, token, processes: setup.processes });
+  const fleet = new Fleet({ url, token, processes: setup.clients });
   await fleet.open(setup.subscribers, [args.channel]);
   const server = { name, url, pid: pid ? Number(pid) : listenerPid(url), fleet, runs: [] };
   await load(server, setup.rate); // a second of the same load first: caches, compiled code, grown heaps
@@ -94,7 +94,6 @@ function print(server, run) {
     server: server.name,
     url: server.url,
     ...setup,
-    processes: undefined,
     deliveries: run.received,
     void: run.void,
     faults: run.faults,
@@ -118,16 +117,21 @@ function print(server, run) {
 /** Lowest of the runs: noise on a shared machine only ever adds. */
 const best = (server) => Math.min(...server.runs.map((run) => run.cpuUs / run.received));
 
-const a = await prepare('A', args.url, args.pid);
-const b = args.vs ? await prepare('B', args.vs, args.pid2) : null;
-for (let round = 0; round < setup.rounds; round++) {
-  for (const server of b ? [a, b, b, a] : [a]) await measure(server);
-}
-if (b) {
+function compare(a, b) {
   const [costA, costB] = [best(a), best(b)];
-  console.log(
-    `# A ${costA.toFixed(3)} us, B ${costB.toFixed(3)} us per delivery: B needs ${(costB / costA).toFixed(2)} times the CPU of A`,
-  );
+  const ratio = (costB / costA).toFixed(2);
+  console.log(`# A ${costA.toFixed(3)} us, B ${costB.toFixed(3)} us per delivery: B needs ${ratio} times the CPU of A`);
 }
-for (const server of b ? [a, b] : [a]) server.fleet.close();
-process.exitCode = [a, b].some((server) => server?.runs.some((run) => run.void)) ? 1 : 0;
+
+await runBench(async () => {
+  readSetup();
+  const a = await prepare('A', args.url, args.pid);
+  const b = args.vs ? await prepare('B', args.vs, args.pid2) : null;
+  for (let round = 0; round < setup.rounds; round++) {
+    for (const server of b ? [a, b, b, a] : [a]) await measure(server);
+  }
+  if (b) compare(a, b);
+  const servers = b ? [a, b] : [a];
+  for (const server of servers) server.fleet.close();
+  return servers.every((server) => server.runs.every((run) => !run.void));
+});

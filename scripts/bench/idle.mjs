@@ -8,38 +8,22 @@
  * the sockets is not in it. Then measures CPU over at least one ping interval. Linux only (/proc).
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
+import { commandLine, runBench } from './lib/cli.mjs';
 import { connectionToken, Fleet } from './lib/fleet.mjs';
 import { cpuMicros, listenerPid, rssBytes } from './lib/process-stats.mjs';
 
-const options = {
-  url: { type: 'string', default: 'http://127.0.0.1:8000' },
-  pid: { type: 'string' },
-  secret: { type: 'string', default: '' },
-  connections: { type: 'string', default: '10000' },
-  steps: { type: 'string', default: '5' },
-  channels: { type: 'string', default: '0' },
-  prefix: { type: 'string', default: 'bench:idle' },
-  settle: { type: 'string', default: '3' },
-  seconds: { type: 'string', default: '30' },
-  clients: { type: 'string', default: '2' },
+const DEFAULTS = {
+  url: 'http://127.0.0.1:8000',
+  pid: undefined, // of the server; found by its port when it runs here
+  secret: '', // HMAC secret of connection tokens; without it the server must accept anonymous users
+  connections: '10000',
+  steps: '5',
+  channels: '0', // 0: a channel for every connection, as with personal channels. 1: all share one
+  prefix: 'bench:idle',
+  settle: '3', // seconds of quiet before memory is read
+  seconds: '30', // of CPU measurement: at least one ping interval
+  clients: '2', // processes of subscribers
 };
-
-const { values: args } = parseArgs({ options });
-const number = (name, min, max) => {
-  const value = Number(args[name]);
-  if (!Number.isInteger(value) || value < min || value > max)
-    throw new RangeError(`--${name} must be an integer from ${min} to ${max}`);
-  return value;
-};
-const connections = number('connections', 1, 10_000_000);
-const steps = number('steps', 2, 1000);
-const seconds = number('seconds', 1, 86_400);
-const settleMs = number('settle', 0, 600) * 1000;
-// 0: a channel for every connection, as with personal channels. 1: all share one.
-const channelCount = number('channels', 0, 10_000_000) || connections;
-const channels = Array.from({ length: channelCount }, (_, i) => `${args.prefix}${i}`);
-const pid = args.pid ? Number(args.pid) : listenerPid(args.url);
 
 /** Least-squares slope of y over x. */
 function slope(points) {
@@ -49,40 +33,57 @@ function slope(points) {
   return covariance / points.reduce((sum, { x }) => sum + (x - mx) ** 2, 0);
 }
 
-async function cpuPerSecond() {
+async function cpuPerSecond(pid, seconds) {
   const before = cpuMicros(pid);
   await sleep(seconds * 1000);
   return (cpuMicros(pid) - before) / seconds;
 }
 
-const token = args.secret && connectionToken(args.secret, 'bench');
-const fleet = new Fleet({ url: args.url, token, processes: number('clients', 1, 256) });
-const points = [{ x: 0, y: rssBytes(pid) }];
-const openCpuBefore = cpuMicros(pid);
-for (let step = 1, open = 0; step <= steps; step++) {
-  const target = Math.round((connections * step) / steps);
-  await fleet.open(target - open, channels);
-  open = target;
-  await sleep(settleMs);
-  points.push({ x: open, y: rssBytes(pid) });
+/** Opens all connections in equal steps. @returns {Promise<{x: number, y: number}[]>} connections and RSS bytes */
+async function fill(fleet, pid, { connections, steps, settleMs, channels }) {
+  const points = [{ x: 0, y: rssBytes(pid) }];
+  for (let step = 1; step <= steps; step++) {
+    const open = Math.round((connections * step) / steps);
+    await fleet.open(open - points.at(-1).x, channels);
+    await sleep(settleMs);
+    points.push({ x: open, y: rssBytes(pid) });
+  }
+  return points;
 }
-const openCpuUs = cpuMicros(pid) - openCpuBefore;
-const idleUsPerSecond = await cpuPerSecond();
 
-const line = {
-  bench: 'idle',
-  url: args.url,
-  connections,
-  channels: channelCount,
-  lost: fleet.lost,
-  rss_mb: points.map((point) => Number((point.y / 2 ** 20).toFixed(1))),
-  rss_bytes_per_connection: Math.round(slope(points)),
-  connect_cpu_us: Number((openCpuUs / connections).toFixed(1)),
-  idle_cpu_us_per_second_per_connection: Number((idleUsPerSecond / connections).toFixed(2)),
-};
-console.log(JSON.stringify(line));
-console.log(
-  `# ${line.rss_bytes_per_connection} B RSS and ${line.idle_cpu_us_per_second_per_connection} us CPU a second per idle connection; ${line.connect_cpu_us} us CPU to connect and subscribe${fleet.lost ? `; VOID: ${fleet.lost} connections lost` : ''}`,
-);
-fleet.close();
-process.exitCode = fleet.lost ? 1 : 0;
+await runBench(async () => {
+  const { args, number } = commandLine(DEFAULTS);
+  const connections = number('connections', 1, 10_000_000);
+  const channelCount = number('channels', 0, 10_000_000) || connections;
+  const channels = Array.from({ length: channelCount }, (_, i) => `${args.prefix}${i}`);
+  const steps = number('steps', 2, 1000);
+  const settleMs = number('settle', 0, 600) * 1000;
+  const seconds = number('seconds', 1, 86_400);
+  const pid = args.pid ? Number(args.pid) : listenerPid(args.url);
+  const token = args.secret && connectionToken(args.secret, 'bench');
+  const fleet = new Fleet({ url: args.url, token, processes: number('clients', 1, 256) });
+
+  const cpuBefore = cpuMicros(pid);
+  const points = await fill(fleet, pid, { connections, steps, settleMs, channels });
+  const connectUs = (cpuMicros(pid) - cpuBefore) / connections;
+  const idleUs = (await cpuPerSecond(pid, seconds)) / connections;
+  fleet.close();
+
+  const line = {
+    bench: 'idle',
+    url: args.url,
+    connections,
+    channels: channelCount,
+    void: fleet.lost > 0,
+    lost: fleet.lost,
+    rss_mb: points.map((point) => Number((point.y / 2 ** 20).toFixed(1))),
+    rss_bytes_per_connection: Math.round(slope(points)),
+    connect_cpu_us: Number(connectUs.toFixed(1)),
+    idle_cpu_us_per_second_per_connection: Number(idleUs.toFixed(2)),
+  };
+  console.log(JSON.stringify(line));
+  const perConnection = `${line.rss_bytes_per_connection} B RSS and ${line.idle_cpu_us_per_second_per_connection} us CPU a second`;
+  const lost = fleet.lost ? `; VOID: ${fleet.lost} connections lost` : '';
+  console.log(`# ${perConnection} per idle connection; ${line.connect_cpu_us} us CPU to connect and subscribe${lost}`);
+  return fleet.lost === 0;
+});
