@@ -29,6 +29,7 @@ const statuses = new Map<number, number>([
 
 export const httpStatus = (apiError: ApiError): number => statuses.get(apiError.code) ?? 500;
 
-/** Of what the data path says, an application can act on a full queue: try again. The rest is the server's fault. */
-export const fromClientError = (refusal: ClientError): ApiError =>
-  refusal.code === apiErrors.tooManyRequests.code ? apiErrors.tooManyRequests : apiErrors.internal;
+const byCode = new Map<number, ApiError>(Object.values(apiErrors).map((apiError) => [apiError.code, apiError]));
+
+/** What the data path says, as far as an application can act on it. The rest is the server's fault. */
+export const fromClientError = (refusal: ClientError): ApiError => byCode.get(refusal.code) ?? apiErrors.internal;

@@ -91,7 +91,7 @@ export class Outgoing {
   #entry(delta: boolean): Bytes {
     const which = delta ? 1 : 0;
     this.#entries[which] ??= encodeEntry(
-      { data: this.#data, tags: this.request.tags },
+      { data: this.#data, tags: this.request.tags, version: this.request.version },
       this.#flags | (delta ? ENTRY_DELTA : 0),
     );
     return this.#entries[which];

@@ -99,12 +99,6 @@ function grantOf(op: SubscribeOp): SubscribeGrant {
 }
 
 function unsubscribe(client: Client, op: UnsubscribeOp): void {
-  if (op.channel === '') {
-    for (const subscription of client.subscriptions.all()) {
-      subscription.whenSettled(() => client.unsubscribe(subscription, op.unsubscribe));
-    }
-    return;
-  }
   const subscription = client.subscriptions.get(op.channel);
   if (subscription !== undefined) {
     subscription.whenSettled(() => client.unsubscribe(subscription, op.unsubscribe));

@@ -143,7 +143,7 @@ describe('publish', () => {
   it.each([
     ['a full queue', errors.tooManyRequests, failure(111, 'too many requests')],
     ['a deadline', errors.internal, INTERNAL],
-    ['anything else', errors.notAvailable, INTERNAL],
+    ['anything else', errors.permissionDenied, INTERNAL],
   ])('reports %s', async (_, error, expected) => {
     const { post, channels } = rig();
     channels.error = error;

@@ -114,11 +114,10 @@ describe('unsubscribe', () => {
     expect(rigs[0]!.channels.members('a')).toEqual([]);
   });
 
-  test('without a channel is from all', async () => {
+  test('without a channel ends nothing', async () => {
     for (const channel of ['a', 'b']) await connections[0]!.ask({ id: 2, subscribe: { channel } });
     await rigs[1]!.control.unsubscribe({ ...any, channel: '', unsubscribe: server });
-    expect(read()).toEqual([[push('a'), push('b')], [], [], []]);
-    expect([...rigs[0]!.channels.localChannels()]).toEqual([]);
+    expect([...rigs[0]!.channels.localChannels()].map(([name]) => name)).toEqual(['a', 'b']);
   });
 
   test('waits for a subscribe that is still at work', async () => {

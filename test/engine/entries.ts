@@ -1,4 +1,4 @@
-import { ENTRY_HEADER_BYTES, ENTRY_JSON } from '../../src/protocol/entry.js';
+import { decodeEntry, ENTRY_HEADER_BYTES, ENTRY_JSON } from '../../src/protocol/entry.js';
 import type { Bytes } from '../../src/protocol/messages.js';
 
 /** An entry whose Publication has only `data` (field 4). */
@@ -17,19 +17,21 @@ export interface ReadEntry {
   flags: number;
   timeMs: number;
   text: string;
+  /** Only the first of a stream has it. */
+  epoch?: string | undefined;
 }
 
 export function readEntries(entries: Bytes): ReadEntry[] {
   const bytes = Buffer.from(entries);
   const read: ReadEntry[] = [];
   for (let at = 0; at < bytes.length; at += bytes.readUInt32LE(at)) {
-    const end = at + bytes.readUInt32LE(at);
-    const data = at + ENTRY_HEADER_BYTES + (bytes[at + ENTRY_HEADER_BYTES + 1]! < 0x80 ? 2 : 3);
+    const { data, epoch } = decodeEntry(bytes.subarray(at, at + bytes.readUInt32LE(at)));
     read.push({
       offset: bytes.readDoubleLE(at + 5),
       flags: bytes[at + 4]!,
       timeMs: bytes.readDoubleLE(at + 13),
-      text: bytes.toString('utf8', data, end),
+      text: Buffer.from(data).toString(),
+      epoch,
     });
   }
   return read;

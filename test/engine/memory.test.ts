@@ -37,7 +37,7 @@ describe('memory broker', () => {
     const { broker } = open();
     broker.publish('a', entry('1', 3), stored());
     const [read] = readEntries(broker.history('a', ALL, 0).entries);
-    expect(read).toEqual({ offset: 1, flags: 3, timeMs: 1_000_000, text: '1' });
+    expect(read).toMatchObject({ offset: 1, flags: 3, timeMs: 1_000_000, text: '1' });
   });
 
   it('overwrites an offset that the caller left in a reused entry', () => {
@@ -114,6 +114,15 @@ describe('idempotent results', () => {
     results.set('x', 'y', { offset: 2, epoch: 'e' }, 200);
     results.sweep(100);
     expect(results.size).toBe(1);
+  });
+});
+
+describe('the epoch of a stream', () => {
+  it('comes with its first publication and no other, also from history', () => {
+    const broker = new MemoryBroker(new RecordingSink(), { clock: new ManualClock(1_000_000) });
+    const { epoch } = broker.publish('a', entry('1'), stored());
+    broker.publish('a', entry('2'), stored());
+    expect(readEntries(broker.history('a', ALL, 0).entries).map((read) => read.epoch)).toEqual([epoch, undefined]);
   });
 });
 

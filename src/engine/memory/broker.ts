@@ -1,4 +1,5 @@
 import type { Clock } from '../../lib/clock.js';
+import { entryWithEpoch } from '../../protocol/entry.js';
 import type { Bytes, StreamPosition } from '../../protocol/messages.js';
 import type { Broker, BrokerSink, History, HistoryFilter, PublishOptions, PublishResult } from '../engine.js';
 import { randomEpoch } from '../epoch.js';
@@ -106,7 +107,8 @@ export class MemoryBroker implements Broker {
       stream.version = options.version;
       stream.versionEpoch = options.versionEpoch;
     }
-    const stored = stream.append(entry, options.historySize, nowMs);
+    const first = stream.top === 0 ? entryWithEpoch(entry, stream.epoch) : entry;
+    const stored = stream.append(first, options.historySize, nowMs);
     const result = position(stream);
     this.sink.publication(channel, stored);
     return result;
