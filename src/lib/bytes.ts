@@ -8,8 +8,9 @@
 /** A scratch buffer that grew past this for one large record is let go at the next {@link ByteWriter.reset}. */
 const RETAINED_BYTES = 1 << 20;
 
-/** Below this a loop over char codes beats the call into native code. */
+/** Below these a loop beats the call into native code. */
 const SHORT_TEXT_CHARS = 24;
+const SHORT_COPY_BYTES = 64;
 
 const TWO_POW_32 = 0x1_0000_0000;
 
@@ -64,8 +65,16 @@ export class ByteWriter {
   /** What was written, in memory of its own and of exactly that size. */
   copy(): Buffer {
     const out = Buffer.allocUnsafe(this.length);
-    this.buffer.copy(out, 0, 0, this.length);
+    this.copyTo(out, 0, 0, this.length);
     return out;
+  }
+
+  /** Copy [start, end) of what was written to `at` in the target. @returns the position after it there. */
+  copyTo(target: Buffer, at: number, start: number, end: number): number {
+    const bytes = end - start;
+    if (bytes > SHORT_COPY_BYTES) this.buffer.copy(target, at, start, end);
+    else for (let i = 0; i < bytes; i++) target[at + i] = this.buffer[start + i]!;
+    return at + bytes;
   }
 
   /** Make room for `bytes` more. */

@@ -50,7 +50,7 @@ const scratch = new ProtoWriter();
  * @param known  it is known to be valid JSON.
  */
 export function payloadFlags(data: Bytes, known = false): number {
-  return !data.includes(NEWLINE) && (known || isJson(data)) ? ENTRY_JSON : 0;
+  return asBuffer(data).indexOf(NEWLINE) < 0 && (known || isJson(data)) ? ENTRY_JSON : 0;
 }
 
 /**

@@ -20,12 +20,29 @@ import {
 /** Levels of arrays and objects read one inside another; each takes a few frames of the call stack. */
 export const MAX_JSON_READ_LEVELS = 256;
 
+/** The maxima of 64 bits are rounded up to powers of two, being out of a double's reach. */
+interface IntegerRange {
+  readonly min: number;
+  readonly max: number;
+}
+
+const UINT32: IntegerRange = { min: 0, max: 2 ** 32 - 1 };
+const INT32: IntegerRange = { min: -(2 ** 31), max: 2 ** 31 - 1 };
+const UINT64: IntegerRange = { min: 0, max: 2 ** 64 };
+const INT64: IntegerRange = { min: -(2 ** 63), max: 2 ** 63 };
+
+const MINUS = 0x2d;
+/** Integers up to this long are exact as doubles, sign included. */
+const EXACT_DIGITS = 15;
+
 /**
  * What to read from one kind of object: property of T to the reader of its value. The key on the wire is the property in
  * snake_case. Keys are compared as bytes, so that reading a known one allocates nothing.
  */
 export class JsonFields<T extends object> {
   readonly #keys: Buffer[];
+  /** Length and first character of each key, to tell most of them apart at a glance. */
+  readonly #hints: number[];
   readonly #properties: (keyof T)[];
   readonly #reads: ((reader: JsonReader) => unknown)[];
 
@@ -34,13 +51,16 @@ export class JsonFields<T extends object> {
     this.#keys = this.#properties.map((name) =>
       Buffer.from(String(name).replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`)),
     );
+    this.#hints = this.#keys.map((key) => hint(key, 0, key.length));
     this.#reads = Object.values(table);
   }
 
   /** Which field the key in bytes [start, end) is, or -1. */
   find(bytes: Uint8Array, start: number, end: number): number {
-    for (let i = 0; i < this.#keys.length; i++) {
-      if (equalsIgnoringCase(this.#keys[i]!, bytes, start, end)) return i;
+    const hints = this.#hints;
+    const wanted = hint(bytes, start, end);
+    for (let i = 0; i < hints.length; i++) {
+      if (hints[i] === wanted && equalsIgnoringCase(this.#keys[i]!, bytes, start)) return i;
     }
     return -1;
   }
@@ -50,8 +70,12 @@ export class JsonFields<T extends object> {
   }
 }
 
-function equalsIgnoringCase(name: Uint8Array, bytes: Uint8Array, start: number, end: number): boolean {
-  if (name.length !== end - start) return false;
+function hint(bytes: Uint8Array, start: number, end: number): number {
+  return ((end - start) << 8) | (bytes[start]! | 0x20);
+}
+
+/** @param bytes  as long as `name`, from `start` on. */
+function equalsIgnoringCase(name: Uint8Array, bytes: Uint8Array, start: number): boolean {
   for (let i = 0; i < name.length; i++) {
     const byte = bytes[start + i]!;
     if (byte !== name[i] && !(byte >= 0x41 && byte <= 0x5a && byte + 0x20 === name[i])) return false;
@@ -129,21 +153,21 @@ export class JsonReader extends JsonScanner {
 
   /** The integer methods return 0 for null. */
   uint32(): number {
-    return this.#integer(0n, 0xffff_ffffn);
+    return this.#integer(UINT32);
   }
 
   int32(): number {
-    return this.#integer(-0x8000_0000n, 0x7fff_ffffn);
+    return this.#integer(INT32);
   }
 
   /** Values above 2^53 lose precision. */
   uint64(): number {
-    return this.#integer(0n, 0xffff_ffff_ffff_ffffn);
+    return this.#integer(UINT64);
   }
 
   /** Values beyond ±2^53 lose precision. */
   int64(): number {
-    return this.#integer(-0x8000_0000_0000_0000n, 0x7fff_ffff_ffff_ffffn);
+    return this.#integer(INT64);
   }
 
   /** Any value exactly as it stands in the input (`null` included), as a view. */
@@ -195,7 +219,7 @@ export class JsonReader extends JsonScanner {
     return this.bytes.toString(this.seen < 0x80 ? 'latin1' : 'utf8', start + 1, this.pos - 1);
   }
 
-  #integer(min: bigint, max: bigint): number {
+  #integer(range: IntegerRange): number {
     if (this.isNull()) return 0;
     const start = this.pos;
     this.scanNumber();
@@ -203,13 +227,21 @@ export class JsonReader extends JsonScanner {
     for (let i = start; i < this.pos; i++) {
       const byte = this.bytes[i]!;
       if (isDigit(byte)) value = value * 10 + (byte - 0x30);
-      else if (i > start || byte !== 0x2d) throw this.error('integer expected', start);
+      else if (i > start || byte !== MINUS) throw this.error('integer expected', start);
     }
-    if (this.bytes[start] === 0x2d) value = -value;
-    // Up to 15 digits a double is exact.
-    const exact = this.pos - start > 15 ? BigInt(this.bytes.toString('latin1', start, this.pos)) : value;
-    if (exact < min || exact > max) throw this.error('integer out of range', start);
-    return Number(exact) || 0;
+    if (this.bytes[start] === MINUS) value = -value;
+    if (this.pos - start > EXACT_DIGITS) value = this.#longInteger(range, start);
+    else if (value < range.min || value > range.max) throw this.error('integer out of range', start);
+    return value === 0 ? 0 : value;
+  }
+
+  /** More digits than a double tells apart: the range is checked before precision is lost. */
+  #longInteger({ min, max }: IntegerRange, start: number): number {
+    const exact = BigInt(this.bytes.toString('latin1', start, this.pos));
+    if (exact < BigInt(min) || exact > BigInt(max) - (max > Number.MAX_SAFE_INTEGER ? 1n : 0n)) {
+      throw this.error('integer out of range', start);
+    }
+    return Number(exact);
   }
 }
 

@@ -32,7 +32,7 @@ for (const [char, letter] of ['\nn', '\rr', '\tt']) ESCAPES[char!.charCodeAt(0)]
 
 /** Payloads are embedded on one line, because a newline separates messages: whitespace that JSON does not need. */
 export function singleLine(json: Bytes): Bytes {
-  return json.includes(NEWLINE) ? json.filter((byte) => byte !== NEWLINE) : json;
+  return asBuffer(json).includes(NEWLINE) ? json.filter((byte) => byte !== NEWLINE) : json;
 }
 
 export class JsonWriter extends ByteWriter {

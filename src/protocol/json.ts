@@ -67,9 +67,9 @@ function encodePublication(head: Bytes, pub: Publication, bare: boolean, dataAsS
 
   const out = Buffer.allocUnsafe(head.length + scratch.length + payload.length);
   out.set(head, 0);
-  scratch.buffer.copy(out, head.length, 0, split);
-  out.set(payload, head.length + split);
-  scratch.buffer.copy(out, head.length + split + payload.length, split, scratch.length);
+  const at = scratch.copyTo(out, head.length, 0, split);
+  out.set(payload, at);
+  scratch.copyTo(out, at + payload.length, split, scratch.length);
   return out;
 }
 

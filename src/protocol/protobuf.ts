@@ -36,7 +36,7 @@ function decode(frame: Bytes): Command[] {
 /** The scratch as a message of its own. */
 function delimited(): Buffer {
   const out = Buffer.allocUnsafe(uvarintBytes(scratch.length) + scratch.length);
-  scratch.buffer.copy(out, putUvarint(out, 0, scratch.length), 0, scratch.length);
+  scratch.copyTo(out, putUvarint(out, 0, scratch.length), 0, scratch.length);
   return out;
 }
 
@@ -78,7 +78,7 @@ function encodePublication(head: Bytes, pub: Publication, bare: boolean): Buffer
     at = putField(out, at, PUBLICATION_DATA_FIELD, dataBytes);
     out.set(pub.data, at);
   }
-  scratch.buffer.copy(out, at + dataBytes, 0, scratch.length);
+  scratch.copyTo(out, at + dataBytes, 0, scratch.length);
   return out;
 }
 
