@@ -1,6 +1,7 @@
 /** ClientInfo in Protobuf: how presence stores it and how it travels with publications, joins and leaves. */
 import type { Bytes, ClientInfo } from './messages.js';
-import { ProtoFields, ProtoReader, ProtoWriter } from './proto-wire.js';
+import { ProtoFields, ProtoReader } from './proto-reader.js';
+import { ProtoWriter } from './proto-writer.js';
 
 export const clientInfoFields = new ProtoFields<ClientInfo>({
   user: [1, (r) => r.string()],

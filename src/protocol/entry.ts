@@ -15,7 +15,8 @@ import { asBuffer } from '../lib/bytes.js';
 import { clientInfoFields, emptyClientInfo, writeClientInfo } from './client-info.js';
 import { isJson } from './json-scanner.js';
 import type { Bytes, ClientInfo, Publication } from './messages.js';
-import { mapFields, ProtoFields, ProtoReader, ProtoWriter } from './proto-wire.js';
+import { mapFields, ProtoFields, ProtoReader } from './proto-reader.js';
+import { ProtoWriter } from './proto-writer.js';
 
 export const ENTRY_HEADER_BYTES = 21;
 

@@ -10,7 +10,7 @@ import type {
   SubRefreshRequest,
   SubscribeRequest,
 } from './messages.js';
-import { mapFields, ProtoFields, type ProtoReader } from './proto-wire.js';
+import { mapFields, ProtoFields, type ProtoReader } from './proto-reader.js';
 import {
   emptyChannel,
   emptyCommand,

@@ -13,7 +13,7 @@ import type {
   Reply,
   SubscribeResult,
 } from './messages.js';
-import type { ProtoWriter } from './proto-wire.js';
+import type { ProtoWriter } from './proto-writer.js';
 
 export const REPLY_PUSH_FIELD = 4;
 export const PUSH_PUB_FIELD = 4;

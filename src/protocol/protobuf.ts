@@ -11,7 +11,8 @@ import {
   writePushChannel,
   writeReply,
 } from './proto-encode.js';
-import { ProtoError, ProtoReader, ProtoWriter } from './proto-wire.js';
+import { ProtoError, ProtoReader } from './proto-reader.js';
+import { ProtoWriter } from './proto-writer.js';
 
 /** An empty message: a reply that says nothing is a ping, a command that asks nothing a pong. */
 const EMPTY = Buffer.of(0);
