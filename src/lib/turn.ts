@@ -16,7 +16,7 @@ export class Turn {
 
   /**
    * @param rounds  called around the touched items at the end of every turn in which something was scheduled: `before`
-   *   may touch more items, `after` sees them flushed.
+   *   may touch more items, `after` sees them flushed and may schedule another run.
    */
   constructor(
     private readonly rounds: { before(): void; after(): void },
@@ -44,11 +44,12 @@ export class Turn {
     try {
       this.rounds.before();
       while (this.#touched.length > 0) this.#flushTouched();
-      this.rounds.after();
     } finally {
+      // What is asked for from here on, `after` included, this run cannot serve any more.
       this.#scheduled = false;
       if (this.#touched.length > 0) this.schedule();
     }
+    this.rounds.after();
   }
 
   #flushTouched(): void {

@@ -94,7 +94,8 @@ export class Link {
       this.#owedBytes -= this.#owed[paid]!.length + OWED_RECORD_BYTES;
       paid++;
     }
-    this.#owed = paid === this.#owed.length ? [] : this.#owed.slice(paid);
+    if (paid === 0) return;
+    this.#owed = this.#owed.slice(paid);
     if (this.#owed.length === 0) this.owedEpoch++;
   }
 

@@ -19,6 +19,9 @@ export type KindHandler = (record: ByteReader, from: number) => void;
 /** How often a turn looks at its own link again before it lets sockets have their turn. */
 const SELF_ROUNDS_MAX = 16;
 
+/** How soon a full ring is looked at again for what is owed. A turn at once would have the thread spin until then. */
+const OWED_RETRY_MS = 1;
+
 class Inlet {
   readonly ring: RingReader;
   readonly handle: RecordHandler;
@@ -47,13 +50,18 @@ export class Mesh {
   readonly #handlers: (KindHandler | undefined)[] = new Array(RECORD_KINDS).fill(undefined);
   readonly #replaced: ((slot: number) => void)[] = [];
   readonly #reader = new ByteReader(Buffer.alloc(0));
+  #retrying = false;
   readonly #hasWork = (): boolean => this.#inlets.some((inlet) => !inlet.ring.isEmpty());
 
-  /** @param schedule  asks for an end-of-turn run, in which {@link drain}, then {@link publish} are called. */
+  /**
+   * @param schedule  asks for an end-of-turn run, in which {@link drain}, then {@link publish} are called.
+   * @param later  calls back in a moment.
+   */
   constructor(
     wires: Wires,
     private readonly schedule: () => void,
     private readonly doorbell: Doorbell,
+    private readonly later: (run: () => void) => void = (run) => void setTimeout(run, OWED_RETRY_MS).unref(),
   ) {
     this.self = wires.self;
     this.workers = wires.workers;
@@ -107,7 +115,7 @@ export class Mesh {
       if (link.publish() && slot !== this.self) this.doorbell.ring(slot);
       owes ||= link.owes;
     }
-    if (owes) this.schedule();
+    if (owes) this.#retry();
     this.doorbell.arm(this.#hasWork);
   }
 
@@ -125,6 +133,15 @@ export class Mesh {
     this.doorbell.close();
     for (const link of this.#links) link.close();
     for (const inlet of this.#inlets) inlet.end.port.close();
+  }
+
+  #retry(): void {
+    if (this.#retrying) return;
+    this.#retrying = true;
+    this.later(() => {
+      this.#retrying = false;
+      this.schedule();
+    });
   }
 
   #inlet(end: WireEnd, from: number): Inlet {

@@ -51,13 +51,14 @@ export class SimThread {
       this.run = run;
     });
     const schedule = (): void => this.turn.schedule();
-    this.mesh = new Mesh(wires, schedule, {
-      ring: (slot) => cluster.threads[slot]?.turn.schedule(),
-      arm: (hasWork) => {
+    const doorbell = {
+      ring: (slot: number) => cluster.threads[slot]?.turn.schedule(),
+      arm: (hasWork: () => boolean) => {
         if (hasWork()) schedule();
       },
       close: () => {},
-    });
+    };
+    this.mesh = new Mesh(wires, schedule, doorbell, (run) => run());
     this.calls = new Calls(this.mesh, cluster.clock);
     const { mesh, calls, turn } = this;
     this.edge = new Edge({ mesh, calls, turn, owners: cluster.workers });
