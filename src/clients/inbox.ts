@@ -93,8 +93,12 @@ export class Inbox {
     try {
       return decode();
     } catch (error) {
-      if (error instanceof MalformedFrame) this.client.disconnect(disconnects.badRequest);
-      else this.crashed(error);
+      if (!(error instanceof MalformedFrame)) this.crashed(error);
+      else {
+        // Those ahead of the fault still count. One that has to wait for another is not waited for.
+        for (const command of error.before) if (!this.client.ending && !this.busy()) this.execute(command);
+        this.client.disconnect(disconnects.badRequest);
+      }
       return undefined;
     }
   }
