@@ -13,6 +13,8 @@ export function developmentConfig(example) {
   config.http_api.key = secret();
   config.admin = { ...config.admin, password: secret(), secret: secret() };
   config.dev = { demo: true };
+  // The demo page hands a token to whoever asks, so only this machine may ask.
+  config.http_server.address = '127.0.0.1';
   // What the page does: publish from the browser, and see others come and go.
   const channels = { allow_publish_for_subscriber: true, join_leave: true, force_push_join_leave: true };
   Object.assign(config.channel.without_namespace, channels);
