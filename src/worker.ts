@@ -35,9 +35,6 @@ import { registerWebSocket } from './transport/websocket.js';
 
 const ENGINE_SWEEP_MS = 1000;
 const DEMO_TOKEN_SECONDS = 3600;
-const DRAIN_POLL_MS = 20;
-/** Peers that do not answer the close frame are not waited for longer than this. */
-const DRAIN_MAX_MS = 5000;
 
 const boot = workerData as WorkerBoot;
 const { config, node } = boot;
@@ -122,22 +119,24 @@ const clientDeps: ClientDeps = {
 };
 
 const admission = new Admission(boot.admission, config.client);
-let open = 0;
+/** All connections, also those that have yet to say who they are. */
+const sessions = new Set<Client>();
+let draining = false;
 
 class CountedClient extends Client {
   override closed(): void {
-    if (this.state !== 'closed') {
-      open--;
-      admission.closed();
-    }
+    if (sessions.delete(this)) admission.closed();
     super.closed();
   }
 }
 
 function openSession(socket: Socket, peer: Peer): Client {
-  open++;
+  const client = new CountedClient(clientDeps, socket, codecFor(peer.protocol), peer);
+  sessions.add(client);
   admission.opened();
-  return new CountedClient(clientDeps, socket, codecFor(peer.protocol), peer);
+  // It was on its way here when the acceptor stopped.
+  if (draining) client.disconnect(disconnects.shutdown);
+  return client;
 }
 
 // ---- what it serves ----
@@ -186,7 +185,7 @@ process.on('unhandledRejection', fail);
 
 async function close(): Promise<void> {
   await app.close();
-  admission.closed(open);
+  admission.closed(sessions.size);
   joined.leave();
   stopWheel();
   stopBeating();
@@ -194,13 +193,9 @@ async function close(): Promise<void> {
 }
 
 function drain(): void {
-  for (const client of registry.all()) client.disconnect(disconnects.shutdown);
-  const until = clock.now() + DRAIN_MAX_MS;
-  const poll = setInterval(() => {
-    if (open > 0 && clock.now() < until) return;
-    clearInterval(poll);
-    tell({ type: 'drained' });
-  }, DRAIN_POLL_MS);
+  draining = true;
+  for (const client of sessions) client.disconnect(disconnects.shutdown);
+  tell({ type: 'drained' });
 }
 
 port.on('message', (message: ToWorker) => {
