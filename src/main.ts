@@ -59,14 +59,6 @@ export async function serve(loaded: LoadedConfig): Promise<void> {
   await supervisor.start(wires.slice(0, plan.count));
   const port = await acceptor.listen(config.http_server.address, config.http_server.port);
   if (config.pid_file !== '') writeFileSync(config.pid_file, `${process.pid}\n`);
-  showReady(log, {
-    config,
-    port,
-    plan,
-    ringsBytes: ringBytes * wires.length ** 2,
-    startMs: systemClock.now() - startedAt,
-  });
-
   process.on('SIGHUP', () => reload(loaded, supervisor, log));
   let ending = false;
   const end = (signal: NodeJS.Signals): void => {
@@ -76,6 +68,14 @@ export async function serve(loaded: LoadedConfig): Promise<void> {
   };
   process.on('SIGINT', end);
   process.on('SIGTERM', end);
+  // Last: whoever waits for this line may send a signal right after it.
+  showReady(log, {
+    config,
+    port,
+    plan,
+    ringsBytes: ringBytes * wires.length ** 2,
+    startMs: systemClock.now() - startedAt,
+  });
 }
 
 const nodeName = (port: number): string => `${hostname()}_${port}`;

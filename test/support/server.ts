@@ -42,6 +42,8 @@ const defaults: ConfigPart = {
 export interface StartOptions {
   /** Lets tests make workers fail, by {@link TestServer.inflict}. */
   readonly faults?: boolean;
+  /** Any free one by default. */
+  readonly port?: number;
 }
 
 export async function startServer(config: ConfigPart = {}, options: StartOptions = {}): Promise<TestServer> {
@@ -59,10 +61,10 @@ export class TestServer {
   private readonly process: ChildProcess;
   private readonly listeners = new Set<(line: LogLine) => void>();
 
-  constructor(config: ConfigPart, { faults = false }: StartOptions) {
+  constructor(config: ConfigPart, { faults = false, port = 0 }: StartOptions) {
     this.writeConfig(config);
     const node = faults ? ['--require', FAULTS] : [];
-    this.process = spawn(process.execPath, [...node, PROGRAM, '-c', this.configPath, '-p', '0'], {
+    this.process = spawn(process.execPath, [...node, PROGRAM, '-c', this.configPath, '-p', String(port)], {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
     createInterface(this.process.stderr!).on('line', (line) => this.heard(line));
