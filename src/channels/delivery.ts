@@ -58,17 +58,12 @@ export class DeliveryClass implements Flushable {
 
   publication(pub: Publication): void {
     const { codec, bare, delta } = this.traits;
-    try {
-      this.#enqueue(codec.encodePublication(this.#head, pub, bare, delta !== 'none' && codec.name === 'json'));
-    } catch (error) {
-      if (!(error instanceof InappropriatePayload)) throw error;
-      this.flush();
-      for (let i = this.members.length - 1; i >= 0; i--) this.members[i]!.subscriber.inappropriate();
-    }
+    const dataAsString = delta !== 'none' && codec.name === 'json';
+    this.#enqueue(() => codec.encodePublication(this.#head, pub, bare, dataAsString));
   }
 
   push(push: Push): void {
-    this.#enqueue(this.traits.codec.encodePush(push, this.traits.bare));
+    this.#enqueue(() => this.traits.codec.encodePush(push, this.traits.bare));
   }
 
   add(member: Member): void {
@@ -97,10 +92,24 @@ export class DeliveryClass implements Flushable {
     for (let i = this.members.length - 1; i >= 0; i--) this.members[i]!.subscriber.write(frame);
   }
 
-  #enqueue(message: Bytes): void {
+  #enqueue(encode: () => Bytes): void {
+    const message = this.#encoded(encode);
+    if (message === undefined) return;
     if (this.#queuedBytes + message.length > JOIN_MAX_BYTES) this.flush();
     if (this.#queue.length === 0) this.turn.touch(this);
     this.#queue.push(message);
     this.#queuedBytes += message.length;
+  }
+
+  /** Members whose protocol cannot carry a payload get what came before it, and are closed. */
+  #encoded(encode: () => Bytes): Bytes | undefined {
+    try {
+      return encode();
+    } catch (error) {
+      if (!(error instanceof InappropriatePayload)) throw error;
+      this.flush();
+      for (let i = this.members.length - 1; i >= 0; i--) this.members[i]!.subscriber.inappropriate();
+      return undefined;
+    }
   }
 }
