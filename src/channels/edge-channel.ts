@@ -40,13 +40,16 @@ export class EdgeChannel {
     if (pub.offset > 0 && this.#top !== UNKNOWN && pub.offset !== this.#top + 1) this.lose();
     if (pub.offset > 0) this.#top = pub.offset;
     const patched = this.#patch(pub, (entryFlags(entry) & ENTRY_DELTA) !== 0);
-    // Classes appear while this runs (fresh members become ready): those have had this publication already.
+    let fresh = false;
+    // Backwards, because a class disappears when its members cannot carry the payload.
     for (let i = this.classes.length - 1; i >= 0; i--) {
       const cls = this.classes[i]!;
       if (!cls.accepts(pub)) continue;
       cls.publication(cls.traits.delta === 'ready' ? patched(cls.traits.codec.name) : pub);
-      if (cls.traits.delta === 'fresh') this.#becomeReady(cls);
+      fresh ||= cls.traits.delta === 'fresh';
     }
+    // Only now: a class of ready members further on would have given them this publication again.
+    if (fresh) this.#becomeReady();
     if (this.#base !== undefined || this.#takesDeltas()) this.#base = Buffer.from(pub.data);
   }
 
@@ -77,8 +80,7 @@ export class EdgeChannel {
       if (this.#top !== UNKNOWN && this.#top !== top) this.lose();
       this.#top = top;
     }
-    if (delta && base !== undefined) this.#base ??= Buffer.from(base);
-    this.#enter(member, { ...traits, delta: delta ? (base !== undefined ? 'ready' : 'fresh') : 'none' });
+    this.#enter(member, { ...traits, delta: !delta ? 'none' : this.#sharesBase(base) ? 'ready' : 'fresh' });
     this.members++;
   }
 
@@ -93,6 +95,13 @@ export class EdgeChannel {
   forgetPosition(): void {
     this.#top = UNKNOWN;
     this.attached = false;
+  }
+
+  /** A publication that skipped history is the base of the members here, but nobody recovers it. */
+  #sharesBase(base: Bytes | undefined): boolean {
+    if (base === undefined) return false;
+    this.#base ??= Buffer.from(base);
+    return this.#base.equals(base);
   }
 
   *all(): Iterable<Member> {
@@ -121,9 +130,11 @@ export class EdgeChannel {
     if (member.seat !== undefined) this.#enter(member, traits);
   }
 
-  #becomeReady(cls: DeliveryClass): void {
-    const traits: ClassTraits = { ...cls.traits, delta: 'ready' };
-    for (let i = cls.members.length - 1; i >= 0; i--) this.#move(cls.members[i]!, traits);
+  #becomeReady(): void {
+    for (const cls of this.classes.filter(({ traits }) => traits.delta === 'fresh')) {
+      const traits: ClassTraits = { ...cls.traits, delta: 'ready' };
+      for (let i = cls.members.length - 1; i >= 0; i--) this.#move(cls.members[i]!, traits);
+    }
   }
 
   #takesDeltas(): boolean {
