@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { version } from './cli/version.js';
+import type { Config } from './config/config.js';
 import { planWorkers } from './config/cores.js';
 import type { LoadedConfig } from './config/load.js';
 import { systemClock } from './lib/clock.js';
@@ -15,6 +16,7 @@ import { createHeartbeats } from './threads/heartbeat.js';
 import { joinMesh } from './threads/join.js';
 import { Supervisor } from './threads/supervisor.js';
 import { createAcceptor } from './transport/acceptor.js';
+import { websocketErrors, websocketNotices } from './transport/websocket-options.js';
 
 /**
  * Run the server until a signal ends the process. Resolves when it accepts connections.
@@ -23,9 +25,11 @@ import { createAcceptor } from './transport/acceptor.js';
 export async function serve(loaded: LoadedConfig): Promise<void> {
   const { config } = loaded;
   const log = createLog(config.log, {});
-  for (const warning of loaded.warnings) log.warn(warning);
+  for (const warning of [...loaded.warnings, ...notices(config)]) log.warn(warning);
   // What the workers would fail on is found here, where it can be said in one line.
   buildAccess(config);
+  const [problem] = websocketErrors('websocket', config.websocket);
+  if (problem !== undefined) throw new Error(problem);
 
   const plan = planWorkers(config.workers);
   const ringBytes = ringBytesFor(plan.count, config.workers.ring_size);
@@ -76,6 +80,13 @@ export async function serve(loaded: LoadedConfig): Promise<void> {
     ringsBytes: ringBytes * wires.length ** 2,
     startMs: systemClock.now() - startedAt,
   });
+}
+
+function notices({ websocket, dev, http_server }: Config): string[] {
+  const found = websocketNotices('websocket', websocket);
+  const loopback = ['127.0.0.1', '::1', 'localhost'].includes(http_server.address);
+  if (dev.demo && !loopback) found.push('dev.demo: whoever reaches this server is given a token');
+  return found;
 }
 
 const nodeName = (port: number): string => `${hostname()}_${port}`;
