@@ -14,6 +14,7 @@ import { type ClientError, errors } from '../protocol/codes.js';
 import { decodeEntry, entryLength } from '../protocol/entry.js';
 import type { Bytes, ClientInfo, HistoryResult, Publication } from '../protocol/messages.js';
 import type { Channels, Done, Member, PublishCall, SubscribeAck, SubscribeCall } from './channels.js';
+import { classTraits } from './delivery.js';
 import { asPatchChain, EdgeChannel } from './edge-channel.js';
 import { deliver, writePublish } from './path.js';
 import { AttachFlag, DetachFlag, HistoryFlag, SUPPRESSED } from './records.js';
@@ -136,16 +137,21 @@ export class Edge implements Channels {
     const announced = member.seat?.announced;
     if (announced === undefined) return;
     announced.bytes = info;
-    if (!announced.presence) return;
-    const out = this.#out.reset();
-    out.u8(RecordKind.renew);
-    out.string(member.channel);
-    writeAnnounced(out, announced);
-    this.#mesh.send(member.seat!.channel.owner, out.view());
+    this.#renew(member.seat!.channel, announced);
   }
 
   *localChannels(): Iterable<[string, number]> {
     for (const channel of this.#byName.values()) if (channel.members > 0) yield [channel.name, channel.members];
+  }
+
+  /** Once more if the link is full now: it is repeated in good time before presence expires. */
+  #renew(channel: EdgeChannel, announced: Announced | undefined): void {
+    if (!announced?.presence) return;
+    const out = this.#out.reset();
+    out.u8(RecordKind.renew);
+    out.string(channel.name);
+    writeAnnounced(out, announced);
+    this.#mesh.send(channel.owner, out.view());
   }
 
   /** The ack is in: from here on the member gets what the channel gets. */
@@ -157,7 +163,7 @@ export class Edge implements Channels {
     const whole = selectRecovered(readEntries(ack.rest()), call);
     const newest = whole.at(-1);
     const base = newest !== undefined && newest.offset === offset ? newest.data : undefined;
-    const traits = { codec, bare: unidirectional, joinLeave: call.joinLeave, filter: call.filter };
+    const traits = classTraits(codec, unidirectional, call.joinLeave, 'none', call.filter);
     member.seat!.channel.add(member, traits, call.delta, offset, base);
     const publications = call.delta ? asPatchChain(whole, codec.name) : whole;
     done(null, { offset: Math.max(offset, 0), epoch, recovered, publications });
@@ -214,22 +220,21 @@ export class Edge implements Channels {
   #reattach(channel: EdgeChannel): void {
     channel.lose();
     channel.forgetPosition();
-    for (const member of [...channel.all()]) {
-      const announced = member.seat!.announced;
-      channel.pending++;
-      this.#sendAttach(channel, announced?.presence ? AttachFlag.presence : 0, undefined, announced, {
-        succeed: () => {
-          channel.pending--;
-          channel.attached = true;
-          this.#dropIfUnused(channel);
-        },
-        fail: () => {
-          channel.pending--;
-          if (member.seat?.channel === channel) member.insufficientState();
-          this.#dropIfUnused(channel);
-        },
-      });
-    }
+    if (channel.members === 0) return;
+    channel.pending++;
+    this.#sendAttach(channel, 0, undefined, undefined, {
+      succeed: () => {
+        channel.pending--;
+        channel.attached = true;
+        this.#dropIfUnused(channel);
+      },
+      fail: () => {
+        channel.pending--;
+        for (const member of [...channel.all()]) member.insufficientState();
+        this.#dropIfUnused(channel);
+      },
+    });
+    for (const { seat } of channel.all()) this.#renew(channel, seat!.announced);
   }
 
   #announce(kind: 'join' | 'leave', record: ByteReader): void {
