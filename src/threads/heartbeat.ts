@@ -45,8 +45,8 @@ export class HangWatch {
     }
   }
 
-  /** The slot has a new thread that has yet to start. */
+  /** The slot has a new thread. @param now  Infinity if it has yet to start: no silence counts before its first beat. */
   restart(slot: number, now: number): void {
-    this.#last[slot] = { beat: -1, since: now, hanging: false };
+    this.#last[slot] = { beat: Atomics.load(this.#counters, slot), since: now, hanging: false };
   }
 }

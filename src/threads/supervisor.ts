@@ -98,10 +98,9 @@ export class Supervisor {
     return new Promise((resolve, reject) => {
       thread.on('message', (message: FromWorker) => {
         if (message.type === 'ready') {
-          slot.app = message.app;
           slot.state = 'ready';
           this.#hangs?.restart(wires.self, performance.now());
-          this.deps.acceptor.addChild(message.app);
+          if (!this.#ending) this.#giveConnections(slot, message.app);
           resolve();
         } else if (message.type === 'failed') {
           if (slot.state === 'starting') reject(new Error(message.error));
@@ -113,7 +112,10 @@ export class Supervisor {
         if (slot.state === 'starting') reject(error);
         else this.#failed(slot, String(error.stack ?? error));
       });
-      thread.on('exit', () => this.#exited(slot));
+      thread.on('exit', () => {
+        reject(new Error(`worker ${wires.self} ended before it was ready`));
+        this.#exited(slot);
+      });
     });
   }
 
@@ -154,17 +156,21 @@ export class Supervisor {
     const { wires, rewires } = createReplacementWires(self, workers, this.deps.ringBytes, bells);
     for (const [other, rewire] of rewires) {
       if (other === workers) this.deps.rewireMain(rewire);
-      else if (this.#slots[other]!.state !== 'ready') this.#adopt(this.#slots[other]!, rewire);
+      else if (this.#slots[other]!.next !== undefined) this.#adopt(this.#slots[other]!.next!, rewire);
       else this.#tell(this.#slots[other]!, { type: 'rewire', rewire }, portsOf([rewire.outgoing, rewire.incoming]));
     }
     return wires;
   }
 
   /** The other slot is being replaced as well: its next thread starts with these wires. */
-  #adopt(slot: Slot, rewire: Rewire): void {
-    if (slot.next === undefined) return;
-    slot.next.outgoing[rewire.slot] = rewire.outgoing;
-    slot.next.incoming[rewire.slot] = rewire.incoming;
+  #adopt(next: Wires, rewire: Rewire): void {
+    next.outgoing[rewire.slot] = rewire.outgoing;
+    next.incoming[rewire.slot] = rewire.incoming;
+  }
+
+  #giveConnections(slot: Slot, app: AppDescriptor): void {
+    slot.app = app;
+    this.deps.acceptor.addChild(app);
   }
 
   #drain(slot: Slot): Promise<void> {
