@@ -25,29 +25,58 @@ export interface ClassTraits {
   readonly filter: TagsFilter | undefined;
 }
 
+/** What an idle class has queued. Most classes are idle, and there may be one for every connection. */
+const NOTHING: readonly Bytes[] = Object.freeze([]);
+const usual: ClassTraits[] = [];
+
+/** Traits as one shared object, where there is no filter: there are a dozen combinations for all channels together. */
+export function classTraits(
+  codec: Codec,
+  bare: boolean,
+  joinLeave: boolean,
+  delta: DeltaState,
+  filter: TagsFilter | undefined,
+): ClassTraits {
+  const traits: ClassTraits = { codec, bare, joinLeave, delta, filter };
+  if (filter !== undefined) return traits;
+  const known = usual.find((each) => sameTraits(each, traits));
+  if (known === undefined) usual.push(traits);
+  return known ?? traits;
+}
+
+function sameTraits(a: ClassTraits, b: ClassTraits): boolean {
+  return (
+    a.codec === b.codec &&
+    a.bare === b.bare &&
+    a.joinLeave === b.joinLeave &&
+    a.delta === b.delta &&
+    a.filter?.key === b.filter?.key
+  );
+}
+
+export const withDelta = ({ codec, bare, joinLeave, filter }: ClassTraits, delta: DeltaState): ClassTraits =>
+  classTraits(codec, bare, joinLeave, delta, filter);
+
 export class DeliveryClass implements Flushable {
-  readonly members: Member[] = [];
-  readonly #head: Bytes;
-  #queue: Bytes[] = [];
+  readonly members: Member[];
+  /** Made with the first publication. */
+  #head: Bytes | undefined;
+  #queue: Bytes[] | typeof NOTHING = NOTHING;
   #queuedBytes = 0;
 
+  /** A class begins with its first member, in an array of that size: pushing to an empty one makes room for sixteen. */
   constructor(
     readonly traits: ClassTraits,
-    channel: string,
+    private readonly channel: string,
     private readonly turn: Pick<Turn, 'touch'>,
+    first: Member,
   ) {
-    this.#head = traits.codec.publicationHead(channel, traits.bare);
+    this.members = [first];
+    first.place = 0;
   }
 
   is(traits: ClassTraits): boolean {
-    const own = this.traits;
-    return (
-      own.codec === traits.codec &&
-      own.bare === traits.bare &&
-      own.joinLeave === traits.joinLeave &&
-      own.delta === traits.delta &&
-      own.filter?.key === traits.filter?.key
-    );
+    return sameTraits(this.traits, traits);
   }
 
   /** With delta every publication is delivered: a skipped one would take the base of the next patch away. */
@@ -58,12 +87,20 @@ export class DeliveryClass implements Flushable {
 
   publication(pub: Publication): void {
     const { codec, bare, delta } = this.traits;
-    const dataAsString = delta !== 'none' && codec.name === 'json';
-    this.#enqueue(() => codec.encodePublication(this.#head, pub, bare, dataAsString));
+    this.#head ??= codec.publicationHead(this.channel, bare);
+    try {
+      this.#enqueue(codec.encodePublication(this.#head, pub, bare, delta !== 'none' && codec.name === 'json'));
+    } catch (error) {
+      this.#cannotCarry(error);
+    }
   }
 
   push(push: Push): void {
-    this.#enqueue(() => this.traits.codec.encodePush(push, this.traits.bare));
+    try {
+      this.#enqueue(this.traits.codec.encodePush(push, this.traits.bare));
+    } catch (error) {
+      this.#cannotCarry(error);
+    }
   }
 
   add(member: Member): void {
@@ -87,29 +124,24 @@ export class DeliveryClass implements Flushable {
   flush(): void {
     if (this.#queue.length === 0) return;
     const frame = this.traits.codec.join(this.#queue);
-    this.#queue = [];
+    this.#queue = NOTHING;
     this.#queuedBytes = 0;
     for (let i = this.members.length - 1; i >= 0; i--) this.members[i]!.subscriber.write(frame);
   }
 
-  #enqueue(encode: () => Bytes): void {
-    const message = this.#encoded(encode);
-    if (message === undefined) return;
+  #enqueue(message: Bytes): void {
     if (this.#queuedBytes + message.length > JOIN_MAX_BYTES) this.flush();
-    if (this.#queue.length === 0) this.turn.touch(this);
-    this.#queue.push(message);
+    if (this.#queue === NOTHING) {
+      this.turn.touch(this);
+      this.#queue = [message];
+    } else (this.#queue as Bytes[]).push(message);
     this.#queuedBytes += message.length;
   }
 
   /** Members whose protocol cannot carry a payload get what came before it, and are closed. */
-  #encoded(encode: () => Bytes): Bytes | undefined {
-    try {
-      return encode();
-    } catch (error) {
-      if (!(error instanceof InappropriatePayload)) throw error;
-      this.flush();
-      for (let i = this.members.length - 1; i >= 0; i--) this.members[i]!.subscriber.inappropriate();
-      return undefined;
-    }
+  #cannotCarry(error: unknown): void {
+    if (!(error instanceof InappropriatePayload)) throw error;
+    this.flush();
+    for (let i = this.members.length - 1; i >= 0; i--) this.members[i]!.subscriber.inappropriate();
   }
 }

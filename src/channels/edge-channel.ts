@@ -7,13 +7,13 @@ import type { Turn } from '../lib/turn.js';
 import { decodeEntry, ENTRY_DELTA, entryFlags } from '../protocol/entry.js';
 import type { Bytes, ClientInfo, Publication } from '../protocol/messages.js';
 import type { Member } from './channels.js';
-import { type ClassTraits, DeliveryClass } from './delivery.js';
+import { type ClassTraits, DeliveryClass, withDelta } from './delivery.js';
 import { createDelta } from './delta.js';
 
 const UNKNOWN = -1;
 
 export class EdgeChannel {
-  readonly classes: DeliveryClass[] = [];
+  classes: DeliveryClass[] = [];
   members = 0;
   /** Subscribe calls under way. */
   pending = 0;
@@ -66,7 +66,7 @@ export class EdgeChannel {
       for (let i = cls.members.length - 1; i >= 0; i--) {
         const member = cls.members[i]!;
         if (member.seat?.positioned) member.insufficientState();
-        else if (cls.traits.delta === 'ready') this.#move(member, { ...cls.traits, delta: 'fresh' });
+        else if (cls.traits.delta === 'ready') this.#move(member, withDelta(cls.traits, 'fresh'));
       }
     }
   }
@@ -75,12 +75,12 @@ export class EdgeChannel {
    * A member becomes live at `top`.
    * @param base  the payload of the publication at `top`, if the member has just been given it.
    */
-  add(member: Member, traits: Omit<ClassTraits, 'delta'>, delta: boolean, top: number, base: Bytes | undefined): void {
+  add(member: Member, traits: ClassTraits, delta: boolean, top: number, base: Bytes | undefined): void {
     if (top >= 0) {
       if (this.#top !== UNKNOWN && this.#top !== top) this.lose();
       this.#top = top;
     }
-    this.#enter(member, { ...traits, delta: !delta ? 'none' : this.#sharesBase(base) ? 'ready' : 'fresh' });
+    this.#enter(member, withDelta(traits, !delta ? 'none' : this.#sharesBase(base) ? 'ready' : 'fresh'));
     this.members++;
   }
 
@@ -110,11 +110,12 @@ export class EdgeChannel {
 
   #enter(member: Member, traits: ClassTraits): void {
     let cls = this.classes.find((candidate) => candidate.is(traits));
-    if (cls === undefined) {
-      cls = new DeliveryClass(traits, this.name, this.turn);
-      this.classes.push(cls);
+    if (cls !== undefined) cls.add(member);
+    else {
+      cls = new DeliveryClass(traits, this.name, this.turn, member);
+      if (this.classes.length === 0) this.classes = [cls];
+      else this.classes.push(cls);
     }
-    cls.add(member);
     member.seat!.delivery = cls;
   }
 
@@ -132,7 +133,7 @@ export class EdgeChannel {
 
   #becomeReady(): void {
     for (const cls of this.classes.filter(({ traits }) => traits.delta === 'fresh')) {
-      const traits: ClassTraits = { ...cls.traits, delta: 'ready' };
+      const traits = withDelta(cls.traits, 'ready');
       for (let i = cls.members.length - 1; i >= 0; i--) this.#move(cls.members[i]!, traits);
     }
   }

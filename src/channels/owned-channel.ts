@@ -1,15 +1,19 @@
 /** A channel at its owner: which workers have subscribers for it. */
 
-export interface Attachment {
-  readonly slot: number;
-  /** The worker's own number for the channel, so that it needs no look-up by name. */
-  readonly edgeId: number;
+export class Attachment {
   /** {@link Link.owedEpoch} in which the worker was last told of a loss that it may not have read yet. */
-  lostEpoch: number;
+  lostEpoch = 0;
+
+  /** @param edgeId  the worker's own number for the channel, so that it needs no look-up by name. */
+  constructor(
+    readonly slot: number,
+    readonly edgeId: number,
+  ) {}
 }
 
 export class OwnedChannel {
-  readonly edges: Attachment[] = [];
+  /** Most channels are on one worker: an array of exactly one. */
+  edges: Attachment[] = [];
 
   constructor(readonly name: string) {}
 
@@ -18,7 +22,9 @@ export class OwnedChannel {
     const at = this.edges.findIndex((edge) => edge.slot === slot);
     if (at >= 0 && this.edges[at]!.edgeId === edgeId) return false;
     if (at >= 0) this.edges.splice(at, 1);
-    this.edges.push({ slot, edgeId, lostEpoch: 0 });
+    const edge = new Attachment(slot, edgeId);
+    if (this.edges.length === 0) this.edges = [edge];
+    else this.edges.push(edge);
     return true;
   }
 

@@ -17,9 +17,9 @@ const traits = (more: Partial<ClassTraits> = {}): ClassTraits => ({
 
 function create(members: number, more: Partial<ClassTraits> = {}) {
   const turn = new ManualTurn();
-  const cls = new DeliveryClass(traits(more), 'news', turn);
   const all = Array.from({ length: members }, () => new TestMember(more.codec));
-  for (const member of all) cls.add(member);
+  const cls = new DeliveryClass(traits(more), 'news', turn, all[0]!);
+  for (const member of all.slice(1)) cls.add(member);
   return { cls, turn, members: all };
 }
 
@@ -164,7 +164,7 @@ describe('a delivery class', () => {
   it('accepts what its filter matches, and everything where a filter would break a delta chain', () => {
     const goal = publication('1', { tags: { kind: 'goal' } });
     const foul = publication('2', { tags: { kind: 'foul' } });
-    const accepted = (more: Partial<ClassTraits>) => [goal, foul].map((pub) => create(0, more).cls.accepts(pub));
+    const accepted = (more: Partial<ClassTraits>) => [goal, foul].map((pub) => create(1, more).cls.accepts(pub));
     expect(accepted({})).toEqual([true, true]);
     expect(accepted({ filter: filter('goal') })).toEqual([true, false]);
     expect(accepted({ filter: filter('goal'), delta: 'fresh' })).toEqual([true, true]);
@@ -172,7 +172,7 @@ describe('a delivery class', () => {
   });
 
   it('is for members alike in everything that bytes depend on', () => {
-    const { cls } = create(0, { filter: filter('goal') });
+    const { cls } = create(1, { filter: filter('goal') });
     expect(cls.is(traits({ filter: filter('goal') }))).toBe(true);
     const others: Partial<ClassTraits>[] = [
       { filter: undefined },
