@@ -94,7 +94,7 @@ describe('keys', () => {
     ],
     [
       'a key of unknown kind beside it',
-      () => [{ kty: 'new', kid: 'k0', use: 'sig' }, 7, null as never, jwk(rsaKeys.publicKey)],
+      () => [{ kty: 'new', kid: 'k0', use: 'sig' }, 7 as never, null as never, jwk(rsaKeys.publicKey)],
       () => rsaToken(),
       true,
     ],

@@ -41,7 +41,7 @@ function create() {
     member.subscriber.onInappropriate = leave;
     channel.add(
       member,
-      { codec, bare: false, joinLeave, filter },
+      { codec, bare: false, joinLeave, delta: 'none', filter },
       delta,
       top,
       base === undefined ? undefined : Buffer.from(base),

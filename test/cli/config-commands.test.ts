@@ -7,20 +7,21 @@ import { readConfig } from '../../src/config/read.js';
 import { directoryWith } from '../config/helpers.js';
 import { gyre } from './helpers.js';
 
-test.each(['json', 'yaml', 'toml'])(
-  'genconfig writes a .%s that a server starts with, for its owner only',
-  async (format) => {
-    const cwd = directoryWith({});
-    const path = `c.${format}`;
-    expect((await gyre(cwd, ['genconfig', '-c', path])).code).toBe(0);
-    expect(statSync(join(cwd, path)).mode & 0o777).toBe(0o600);
-    const { code, started, err } = await gyre(cwd, ['-c', path]);
-    expect({ code, err }).toEqual({ code: 0, err: '' });
-    expect(started!.warnings).toEqual([]);
-    const { client, http_api, admin } = started!.config;
-    for (const key of [client.token.hmac_secret_key, http_api.key, admin.secret]) expect(key).toMatch(/^[\w-]{64}$/);
-  },
-);
+test.each([
+  'json',
+  'yaml',
+  'toml',
+])('genconfig writes a .%s that a server starts with, for its owner only', async (format) => {
+  const cwd = directoryWith({});
+  const path = `c.${format}`;
+  expect((await gyre(cwd, ['genconfig', '-c', path])).code).toBe(0);
+  expect(statSync(join(cwd, path)).mode & 0o777).toBe(0o600);
+  const { code, started, err } = await gyre(cwd, ['-c', path]);
+  expect({ code, err }).toEqual({ code: 0, err: '' });
+  expect(started!.warnings).toEqual([]);
+  const { client, http_api, admin } = started!.config;
+  for (const key of [client.token.hmac_secret_key, http_api.key, admin.secret]) expect(key).toMatch(/^[\w-]{64}$/);
+});
 
 test('nothing is written over a file', async () => {
   const cwd = directoryWith({ 'config.json': 'mine' });

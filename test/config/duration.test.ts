@@ -19,8 +19,7 @@ test.each([
 ])('%s is %d ms', (text, ms) => expect(parseDuration(text)).toBeCloseTo(ms, 9));
 
 test.each(['', '5', 's', '1 s', '1d', '1s ', '--1s', '1m-30s', 'Infinity', Number.NaN])('%j is no duration', (text) =>
-  expect(parseDuration(text)).toBeUndefined(),
-);
+  expect(parseDuration(text)).toBeUndefined());
 
 test.each([
   [0, '0s'],

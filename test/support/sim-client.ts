@@ -41,7 +41,7 @@ export class SimClient implements Subscriber {
 
   constructor(
     readonly channel: string,
-    private readonly cluster: Cluster,
+    cluster: Cluster,
     private readonly truth: Truth,
     private readonly heedsInsufficientState = true,
   ) {
