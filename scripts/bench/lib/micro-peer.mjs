@@ -1,0 +1,36 @@
+/** The other thread of the micro bench: sends numbered records as fast as they are taken, or sends back what it gets. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { BATCH_RECORDS, transports } from './transports.mjs';
+
+const { transport, end, mode, count, bytes } = workerData;
+const record = new Uint8Array(bytes);
+const number = new DataView(record.buffer);
+
+const link = transports[transport].connect(end, (received) => {
+  number.setUint32(0, received, true);
+  link.send(record);
+});
+
+let sent = 0;
+function send() {
+  while (sent < count) {
+    const until = Math.min(count, sent + BATCH_RECORDS);
+    while (sent < until) {
+      number.setUint32(0, sent, true);
+      if (!link.send(record)) {
+        link.flush();
+        setImmediate(send);
+        return;
+      }
+      sent++;
+    }
+    link.flush();
+  }
+}
+
+parentPort.once('message', () => {
+  if (mode === 'send') send();
+});
+// Keeps the thread alive until it is terminated: rings and waits alone do not.
+setInterval(() => {}, 1000);
+parentPort.postMessage('ready');

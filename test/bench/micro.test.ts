@@ -1,0 +1,37 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { expect, it } from 'vitest';
+
+const script = fileURLToPath(new URL('../../scripts/bench/micro.mjs', import.meta.url));
+const run = (...args: string[]) => promisify(execFile)(process.execPath, [script, ...args]);
+
+interface Row {
+  name: string;
+  bytes: number;
+  [measure: string]: unknown;
+}
+
+it('measures every candidate at every size and reports as JSON on the last line', async () => {
+  const args = ['--records', '1000', '--rounds', '100', '--repeats', '1', '--milliseconds', '5', '--ring', '70000'];
+  const { stdout } = await run(...args);
+  const report = JSON.parse(stdout.trimEnd().split('\n').at(-1)!) as Record<string, Row[]>;
+  expect(report).toMatchObject({ bench: 'micro', records: 1000, rounds: 100, repeats: 1, ring: 65_536 });
+  const rows = (part: string, measure: string): string[] =>
+    report[part]!.map((row) => {
+      expect(row[measure]).toBeGreaterThan(0);
+      return `${row.name} ${row.bytes}`;
+    });
+  const all = (names: string[]): string[] => [256, 2048].flatMap((bytes) => names.map((name) => `${name} ${bytes}`));
+  expect(rows('oneThread', 'nsPerRecord')).toEqual(all(['ring', 'ringbuf.js', 'MessagePort']));
+  expect(rows('oneWay', 'recordsPerSecond')).toEqual(all(['mesh', 'ringbuf.js', 'MessagePort', 'MessagePort batched']));
+  expect(rows('roundTrip', 'p50Us')).toEqual(['mesh 256', 'MessagePort 256']);
+  for (const { p50Us, p99Us } of report.roundTrip!) expect(p99Us).toBeGreaterThanOrEqual(p50Us as number);
+});
+
+it('names an option that it cannot use', async () => {
+  await expect(run('--records', 'many')).rejects.toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/--records must be an integer from 1/),
+  });
+});
