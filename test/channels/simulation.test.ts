@@ -1,7 +1,10 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { EdgeChannel } from '../../src/channels/edge-channel.js';
-import { Cluster, Random } from '../support/cluster.js';
-import { SimClient, Truth } from '../support/sim-client.js';
+import { CALL_DEADLINE_MS } from '../../src/mesh/calls.js';
+import { OWED_MAX_BYTES } from '../../src/mesh/link.js';
+import { RecordKind } from '../../src/mesh/records.js';
+import { Cluster, Random, type SimThread } from '../support/cluster.js';
+import { SimClient, Truth, type Wishes } from '../support/sim-client.js';
 
 interface Scenario {
   seed: number;
@@ -9,7 +12,20 @@ interface Scenario {
   ringBytes: number;
   rounds: number;
   crashes: boolean;
-  heedsInsufficientState?: boolean;
+  /** Links that owe something owe so much at times that it does not fit any more. */
+  overflows?: boolean;
+  wishes?: readonly Wishes[];
+}
+
+/** A mark for a channel that nobody has: it takes half of the room for what is owed, and nobody minds it. */
+const half = Buffer.alloc(OWED_MAX_BYTES / 2);
+half[0] = RecordKind.lost;
+
+function overload(thread: SimThread): void {
+  for (const { slot } of thread.cluster.threads) {
+    const link = thread.mesh.link(slot);
+    if (link.owes) for (let i = 0; i < 2; i++) link.mustSend(half);
+  }
 }
 
 /** Publishers, subscribers and faults at once, then rest; every subscriber must be at the top of its channel. */
@@ -17,10 +33,11 @@ function simulate(scenario: Scenario) {
   const random = new Random(scenario.seed);
   const cluster = new Cluster(scenario.workers, scenario.ringBytes, random);
   const truth = new Truth();
+  const wishes = scenario.wishes ?? [{}];
   const channels = Array.from({ length: 6 }, (_, i) => `channel${i}`);
   const clients = Array.from(
     { length: 24 },
-    (_, i) => new SimClient(channels[i % channels.length]!, cluster, truth, scenario.heedsInsufficientState ?? true),
+    (_, i) => new SimClient(channels[i % channels.length]!, cluster, truth, wishes[i % wishes.length]),
   );
   const worker = () => cluster.threads[random.below(scenario.workers)]!;
   const reconnect = () => {
@@ -34,11 +51,13 @@ function simulate(scenario: Scenario) {
     if (random.below(6) === 0) worker().stalledFor = random.below(30);
     if (random.below(10) === 0) random.pick(clients).disconnect();
     if (scenario.crashes && random.below(40) === 0) cluster.crash(random.below(scenario.workers));
+    if (scenario.overflows) overload(worker());
     for (let i = random.below(12); i > 0; i--) cluster.step();
     cluster.clock.advance(5);
   }
   for (let i = 0; i < 20; i++) {
     cluster.settle();
+    cluster.clock.advance(CALL_DEADLINE_MS / 10);
     for (const thread of cluster.threads) thread.calls.sweep();
     reconnect();
   }
@@ -47,6 +66,16 @@ function simulate(scenario: Scenario) {
   cluster.settle();
   return { cluster, clients };
 }
+
+const overflowing: Scenario = {
+  seed: 0,
+  workers: 3,
+  ringBytes: 4096,
+  rounds: 300,
+  crashes: false,
+  overflows: true,
+  wishes: [{}, { delta: true }],
+};
 
 const violations = (clients: SimClient[]): string[] => clients.flatMap((client) => client.violations);
 const sum = (clients: SimClient[], of: (client: SimClient) => number): number =>
@@ -75,6 +104,30 @@ describe('the recovery promise under faults', () => {
     expect(sum(clients, (client) => client.resets)).toBeGreaterThan(0);
   });
 
+  it.each(Array.from({ length: 8 }, (_, seed) => ({ seed })))('deltas and filters, seed $seed', ({ seed }) => {
+    const { clients } = simulate({
+      seed: 2000 + seed,
+      workers: 3,
+      ringBytes: seed % 2 === 0 ? 4096 : 16_384,
+      rounds: 400,
+      crashes: seed % 4 === 3,
+      wishes: [{}, { delta: true }, { filtered: true }, { delta: true, filtered: true }, { delta: true }],
+    });
+    expect(violations(clients)).toEqual([]);
+    expect(clients.every((client) => client.live)).toBe(true);
+    expect(sum(clients, (client) => client.patches)).toBeGreaterThan(200);
+  });
+
+  it.each(Array.from({ length: 8 }, (_, seed) => ({ seed })))('what is owed overflows, seed $seed', ({ seed }) => {
+    const { cluster, clients } = simulate({ ...overflowing, seed: 3000 + seed });
+    expect(violations(clients)).toEqual([]);
+    expect(clients.every((client) => client.live)).toBe(true);
+    const overflows = cluster.threads.flatMap(({ mesh }) =>
+      cluster.threads.map(({ slot }) => mesh.link(slot).counters.overflows),
+    );
+    expect(Math.max(...overflows)).toBeGreaterThan(0);
+  });
+
   it('one worker alone', () => {
     const { clients } = simulate({ seed: 7, workers: 1, ringBytes: 4096, rounds: 300, crashes: false });
     expect(violations(clients)).toEqual([]);
@@ -101,7 +154,7 @@ describe('the recovery promise under faults', () => {
       ringBytes: 4096,
       rounds: 400,
       crashes: false,
-      heedsInsufficientState: false,
+      wishes: [{ heedsInsufficientState: false }],
     });
     expect(violations(clients).length).toBeGreaterThan(0);
   });

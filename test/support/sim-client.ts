@@ -1,28 +1,45 @@
 /** A subscriber that counts as an SDK does, and objects to everything the recovery promise forbids. */
+import { applyDelta } from 'fossil-delta';
 import { Member, type SubscribeAck, type Subscriber } from '../../src/channels/channels.js';
-import { ENTRY_JSON, encodeEntry } from '../../src/protocol/entry.js';
+import { compileFilter, type TagsFilter } from '../../src/channels/filter.js';
+import { ENTRY_DELTA, ENTRY_JSON, encodeEntry } from '../../src/protocol/entry.js';
 import { jsonCodec } from '../../src/protocol/json.js';
 import type { Cluster, SimThread } from './cluster.js';
 
-/** What was really published: payload by epoch and offset. */
+interface Published {
+  readonly payload: string;
+  readonly tags: Record<string, string>;
+}
+
+/** What was really published, by epoch and offset. */
 export class Truth {
-  readonly #payloads = new Map<string, string>();
-  readonly tops = new Map<string, { offset: number; epoch: string }>();
+  readonly #published = new Map<string, Published>();
   #sequence = 0;
 
   publish(thread: SimThread, channel: string, padding: number): void {
-    const payload = JSON.stringify({ n: this.#sequence++, pad: 'x'.repeat(padding) });
-    const entry = encodeEntry({ data: Buffer.from(payload) }, ENTRY_JSON);
-    const call = { skipHistory: false, idempotencyKey: '', version: 0, versionEpoch: '', delta: false };
+    const n = this.#sequence++;
+    const payload = JSON.stringify({ n, pad: 'é'.repeat(padding) });
+    const tags = { parity: n % 2 === 0 ? 'even' : 'odd' };
+    const entry = encodeEntry({ data: Buffer.from(payload), tags }, ENTRY_JSON | ENTRY_DELTA);
+    const call = { skipHistory: false, idempotencyKey: '', version: 0, versionEpoch: '', delta: true };
     thread.edge.publish(channel, entry, call, (error, result) => {
-      if (error === null) this.#payloads.set(`${channel} ${result!.epoch} ${result!.offset}`, payload);
+      if (error === null) this.#published.set(`${channel} ${result!.epoch} ${result!.offset}`, { payload, tags });
     });
   }
 
   /** Undefined where the publisher did not hear of it (its thread died, or the answer was lost). */
-  payload(channel: string, epoch: string, offset: number): string | undefined {
-    return this.#payloads.get(`${channel} ${epoch} ${offset}`);
+  at(channel: string, epoch: string, offset: number): Published | undefined {
+    return this.#published.get(`${channel} ${epoch} ${offset}`);
   }
+}
+
+const even = compileFilter({ op: '', key: 'parity', cmp: 'eq', val: 'even', vals: [], nodes: [] });
+
+export interface Wishes {
+  readonly delta?: boolean;
+  readonly filtered?: boolean;
+  /** False for a client that goes on where it should not. */
+  readonly heedsInsufficientState?: boolean;
 }
 
 export class SimClient implements Subscriber {
@@ -33,8 +50,11 @@ export class SimClient implements Subscriber {
   live = false;
   closed = false;
   offset = 0;
+  #base: Buffer = Buffer.alloc(0);
+  readonly #filter: TagsFilter | undefined;
   epoch: string | undefined;
   delivered = 0;
+  patches = 0;
   resets = 0;
   insufficient = 0;
   thread: SimThread;
@@ -43,8 +63,9 @@ export class SimClient implements Subscriber {
     readonly channel: string,
     cluster: Cluster,
     private readonly truth: Truth,
-    private readonly heedsInsufficientState = true,
+    private readonly wishes: Wishes = {},
   ) {
+    this.#filter = wishes.filtered ? even : undefined;
     this.thread = cluster.threads[0]!;
   }
 
@@ -61,7 +82,8 @@ export class SimClient implements Subscriber {
       {
         positioned: true,
         joinLeave: false,
-        delta: false,
+        delta: this.wishes.delta === true,
+        filter: this.#filter,
         recover: since && { since, mode: 'stream' },
         rejectUnrecovered: false,
       },
@@ -91,8 +113,9 @@ export class SimClient implements Subscriber {
       return;
     }
     for (const line of Buffer.from(frame).toString().split('\n')) {
-      const { pub } = (JSON.parse(line) as { push: { pub: { offset: number; data: unknown } } }).push;
-      this.#received(pub.offset, JSON.stringify(pub.data));
+      const { pub } = (JSON.parse(line) as { push: { pub: { offset: number; data: unknown; delta?: boolean } } }).push;
+      const data = this.wishes.delta ? Buffer.from(pub.data as string) : Buffer.from(JSON.stringify(pub.data));
+      this.#received(pub.offset, data, pub.delta === true);
     }
   }
 
@@ -102,14 +125,17 @@ export class SimClient implements Subscriber {
 
   lost(): void {
     this.insufficient++;
-    if (this.heedsInsufficientState) this.disconnect();
+    if (this.wishes.heedsInsufficientState !== false) this.disconnect();
   }
 
   #acknowledged(ack: SubscribeAck): void {
     this.live = true;
     if (ack.recovered) {
-      for (const pub of ack.publications) this.#received(pub.offset, Buffer.from(pub.data).toString());
-      if (this.offset !== ack.offset) this.violations.push(`recovered up to ${this.offset}, the top is ${ack.offset}`);
+      // As text, which is how a JSON connection carries it.
+      for (const { offset, data, delta } of ack.publications)
+        this.#received(offset, Buffer.from(Buffer.from(data).toString()), delta === true);
+      if (this.#filter === undefined && this.offset !== ack.offset)
+        this.violations.push(`recovered up to ${this.offset}, the top is ${ack.offset}`);
       return;
     }
     if (this.epoch !== undefined) this.resets++;
@@ -117,12 +143,35 @@ export class SimClient implements Subscriber {
     this.epoch = ack.epoch;
   }
 
-  #received(offset: number, payload: string): void {
-    if (offset !== this.offset + 1) this.violations.push(`${this.channel}: ${offset} after ${this.offset}`);
-    const real = this.truth.payload(this.channel, this.epoch!, offset);
-    if (real !== undefined && real !== payload) this.violations.push(`${this.channel}: wrong payload at ${offset}`);
+  #received(offset: number, data: Buffer, isDelta: boolean): void {
+    this.#follows(offset);
+    this.#base = isDelta ? this.#patched(data) : data;
+    if (isDelta) this.patches++;
+    const real = this.truth.at(this.channel, this.epoch!, offset)?.payload;
+    if (real !== undefined && real !== this.#base.toString())
+      this.violations.push(`${this.channel}: wrong payload at ${offset}`);
     this.offset = offset;
     this.delivered++;
+  }
+
+  /** The next one, or the next one that the filter matches. */
+  #follows(offset: number): void {
+    const skips = this.#filter === undefined ? offset - this.offset - 1 : 0;
+    if (offset <= this.offset || skips > 0) this.violations.push(`${this.channel}: ${offset} after ${this.offset}`);
+    for (let missing = this.offset + 1; missing < offset; missing++) {
+      const tags = this.truth.at(this.channel, this.epoch!, missing)?.tags;
+      if (tags !== undefined && this.#filter?.matches(tags))
+        this.violations.push(`${this.channel}: ${missing} is missing`);
+    }
+  }
+
+  #patched(patch: Buffer): Buffer {
+    try {
+      return Buffer.from(applyDelta(this.#base, patch));
+    } catch (error) {
+      this.violations.push(`${this.channel}: ${String(error)}`);
+      return this.#base;
+    }
   }
 }
 
