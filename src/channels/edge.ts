@@ -10,14 +10,14 @@ import type { Calls, Pending } from '../mesh/calls.js';
 import type { Mesh } from '../mesh/mesh.js';
 import { RecordKind } from '../mesh/records.js';
 import { decodeClientInfo } from '../protocol/client-info.js';
-import { type ClientError, errors } from '../protocol/codes.js';
-import { decodeEntry, entryLength } from '../protocol/entry.js';
+import { errors } from '../protocol/codes.js';
 import type { Bytes, ClientInfo, HistoryResult, Publication } from '../protocol/messages.js';
+import { answer, readEntries, readHistory, readPresence, readPublishResult, readStats } from './answers.js';
 import type { Channels, Done, Member, PublishCall, SubscribeAck, SubscribeCall } from './channels.js';
 import { classTraits } from './delivery.js';
 import { asPatchChain, EdgeChannel } from './edge-channel.js';
 import { deliver, writePublish } from './path.js';
-import { AttachFlag, DetachFlag, HistoryFlag, SUPPRESSED } from './records.js';
+import { AttachFlag, DetachFlag, HistoryFlag } from './records.js';
 import type { Announced, Seat } from './seat.js';
 
 export interface EdgeDeps {
@@ -87,11 +87,7 @@ export class Edge implements Channels {
   }
 
   presenceStats(channel: string, done: Done<PresenceStats>): void {
-    this.#ask(
-      RecordKind.presenceStats,
-      channel,
-      answer(done, (record) => ({ numClients: record.u32le(), numUsers: record.u32le() })),
-    );
+    this.#ask(RecordKind.presenceStats, channel, answer(done, readStats));
   }
 
   // ---- subscriptions ----
@@ -310,43 +306,4 @@ function writeAnnounced(out: ByteWriter, announced: Announced): void {
   out.string(announced.client);
   out.string(announced.user);
   out.raw(announced.bytes);
-}
-
-/** A pending call that ends in a callback. */
-function answer<T>(done: Done<T>, read: (result: ByteReader) => T): Pending {
-  return {
-    succeed: (result) => done(null, read(result)),
-    fail: (error: ClientError) => done(error, undefined),
-  };
-}
-
-function readPublishResult(record: ByteReader): PublishResult {
-  return { offset: record.f64le(), epoch: record.string(), suppressed: SUPPRESSED[record.u8()] };
-}
-
-function readHistory(record: ByteReader): HistoryResult {
-  const offset = record.f64le();
-  const epoch = record.string();
-  return { offset, epoch, publications: readEntries(record.rest()) };
-}
-
-/** Copied out of the ring once, then views. */
-function readEntries(entries: Buffer): Publication[] {
-  const own = Buffer.from(entries);
-  const publications: Publication[] = [];
-  for (let at = 0; at < own.length; ) {
-    const length = entryLength(own, at);
-    publications.push(decodeEntry(own.subarray(at, at + length)));
-    at += length;
-  }
-  return publications;
-}
-
-function readPresence(record: ByteReader): Record<string, ClientInfo> {
-  const present: Record<string, ClientInfo> = Object.create(null);
-  while (!record.done) {
-    const client = record.string();
-    present[client] = decodeClientInfo(Buffer.from(record.bytes()));
-  }
-  return present;
 }

@@ -12,17 +12,17 @@
  *
  * The engine must answer at once here; one that must ask over a network needs its attach split in two.
  */
-import type { Awaitable, Broker, BrokerSink, History, PresenceManager } from '../engine/engine.js';
+import type { Awaitable, Broker, BrokerSink, PresenceManager } from '../engine/engine.js';
 import { type ByteReader, ByteWriter } from '../lib/bytes.js';
 import { asClientError, type Calls } from '../mesh/calls.js';
 import type { Mesh } from '../mesh/mesh.js';
 import { RecordKind } from '../mesh/records.js';
 import { errors } from '../protocol/codes.js';
-import { entryOffset } from '../protocol/entry.js';
 import type { Bytes, StreamPosition } from '../protocol/messages.js';
 import { type Attachment, OwnedChannel } from './owned-channel.js';
 import { fanOut, readPublish } from './path.js';
 import { AttachFlag, DetachFlag, HistoryFlag, SUPPRESSED } from './records.js';
+import { NOWHERE, POSITION_ONLY, type Recovery, recoverCache, recoverStream, unrecovered } from './recovery.js';
 
 /** An engine whose answers are at hand. */
 type Immediate<T> = {
@@ -48,7 +48,6 @@ export interface OwnerDeps {
 
 const PRESENCE_TTL_MS = 60_000;
 const IDEMPOTENCY_TTL_MS = 300_000;
-const NO_PUBLICATIONS = Buffer.alloc(0);
 
 interface Announcement {
   client: string;
@@ -304,43 +303,6 @@ export class Owner implements BrokerSink {
       return;
     }
   }
-}
-
-interface Recovery extends StreamPosition {
-  readonly recovered: boolean;
-  readonly entries: Bytes;
-}
-
-const POSITION_ONLY = { limit: 0, reverse: false } as const;
-/** Offset of a channel whose position nobody asked for. */
-export const NO_OFFSET = -1;
-const NOWHERE: Recovery = { offset: NO_OFFSET, epoch: '', recovered: false, entries: NO_PUBLICATIONS };
-
-const unrecovered = ({ offset, epoch }: StreamPosition): Recovery => ({
-  offset,
-  epoch,
-  recovered: false,
-  entries: NO_PUBLICATIONS,
-});
-
-/** Complete if the same stream goes on right after `since` and reaches the top: the first and last entry tell. */
-function recoverStream(history: History, since: StreamPosition): Recovery {
-  const { offset, epoch, count, entries } = history;
-  if (since.epoch !== '' && since.epoch !== epoch) return unrecovered(history);
-  const complete =
-    count === 0
-      ? offset === since.offset
-      : entryOffset(entries) === since.offset + 1 && offset - since.offset === count;
-  return complete ? { offset, epoch, recovered: true, entries } : unrecovered(history);
-}
-
-/** Good if the newest publication is still stored; `entries` is newest first. */
-function recoverCache(history: History, since: StreamPosition): Recovery {
-  const { offset, epoch, count, entries } = history;
-  const same = since.offset > 0 && since.offset === offset && since.epoch === epoch;
-  if (count === 0) return { ...unrecovered(history), recovered: same };
-  if (entryOffset(entries) !== offset) return unrecovered(history);
-  return { offset, epoch, recovered: true, entries: same ? NO_PUBLICATIONS : entries };
 }
 
 function readAnnouncement(record: ByteReader): Announcement {

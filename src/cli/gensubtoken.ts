@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
+import { describeToken, signToken } from '../auth/sign-token.js';
 import { readConfig } from '../config/read.js';
 import { type SigningOptions, signingCommand } from './gentoken.js';
 import type { Io } from './io.js';
-import { describeToken, signToken } from './sign-token.js';
 import { subscriptionTokenConfig } from './subscription-token.js';
 
 interface Options extends SigningOptions {

@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError } from 'commander';
+import { describeToken, signToken } from '../auth/sign-token.js';
 import { readConfig } from '../config/read.js';
 import type { Io } from './io.js';
-import { describeToken, signToken } from './sign-token.js';
 
 const WEEK_SECONDS = 7 * 24 * 60 * 60;
 

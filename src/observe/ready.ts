@@ -1,5 +1,5 @@
 /** What a person sees when the server is up. */
-import { signToken } from '../cli/sign-token.js';
+import { signToken } from '../auth/sign-token.js';
 import type { Config } from '../config/config.js';
 import type { WorkerPlan } from '../config/cores.js';
 import type { Log } from './log.js';

@@ -1,7 +1,6 @@
 import { createHmac } from 'node:crypto';
 import type { TokenConfig } from '../config/config.js';
 import { formatDuration } from '../config/duration.js';
-import { CommandError } from './io.js';
 
 export interface TokenRequest {
   user: string;
@@ -16,11 +15,11 @@ const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).to
  * Signs a token with HS256.
  *
  * @param at where `options` are in the configuration, for the message.
- * @throws CommandError without an HMAC key.
+ * @throws Error without an HMAC key.
  */
 export function signToken(options: TokenConfig, at: string, { user, channel, ttl }: TokenRequest): string {
   if (options.hmac_secret_key === '') {
-    throw new CommandError(
+    throw new Error(
       `${at}.hmac_secret_key is not set. It is what tokens are signed with here; for RSA, ECDSA and JWKS sign them ` +
         'with your own tools, or write a configuration with a key by: gyre genconfig',
     );
