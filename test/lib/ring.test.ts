@@ -229,7 +229,7 @@ describe('a ring', () => {
 
   it('carries a million records from one thread to another, each once, whole and in order', async () => {
     const records = 1_000_000;
-    const memory = createRing(1 << 16);
+    const memory = createRing(1 << 18);
     const reader = new RingReader(memory);
     const pattern = Buffer.from(Array.from({ length: 512 }, (_, i) => (i * 167) & 0xff));
     const producer = new Worker(new URL('./ring-producer.fixture.mjs', import.meta.url), {
