@@ -1,8 +1,11 @@
 /** What clients see of a worker that throws or hangs. */
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { hash32 } from '../../src/lib/hash.js';
 import { connected, json, next, type SdkClient, type SdkSubscription, values } from '../support/sdk.js';
 import { type ConfigPart, type LogLine, startServer, type TestServer, WORKERS } from '../support/server.js';
+
+// Calls between threads are given up after five seconds, on a busy machine later.
+vi.setConfig({ testTimeout: 60_000 });
 
 const channelOptions = {
   allow_subscribe_for_client: true,
@@ -87,10 +90,8 @@ test('what is published while the clients of a failed worker are away is recover
   const cut = Promise.race(all.map(({ centrifuge }) => next(centrifuge, 'connecting')));
   const subscribed = Promise.race(subscriptions.map(back));
   server.inflict('throw', 3);
-  // From a connection of a worker that lives: the API may be asked of the one that is going.
-  const publisher = all.find(({ centrifuge }) => centrifuge.state === 'connected')!;
   await cut;
-  const steady = publisher.centrifuge.state === 'connected' ? publisher : all.find((c) => c !== publisher)!;
+  const steady = all.find(({ centrifuge }) => centrifuge.state === 'connected')!;
   for (const value of values(10)) await steady.centrifuge.publish(channel, value);
   expect(await subscribed).toMatchObject({ wasRecovering: true, recovered: true });
   for (const subscription of subscriptions) {
@@ -135,15 +136,15 @@ test('the only worker is replaced too', async () => {
 });
 
 test('a worker that hangs is reported; what it owns fails with 100, the rest goes on; then it is back', async () => {
-  const server = await start({ workers: { count: WORKERS, hang_timeout: '1s' } });
+  const server = await start({ workers: { count: WORKERS, hang_timeout: '2s' } });
   const all = await Promise.all(
     Array.from({ length: WORKERS }, (_, i) => connected(server, json, `user${i}`, { timeout: 15_000 })),
   );
   const [alive, stuck] = [channelOf(0), channelOf(1)];
   server.inflict('hang', 1);
-  const report = await server.logged(({ msg }) => msg.startsWith('worker hangs'));
-  expect(report).toMatchObject({ slot: 1 });
-  expect(report.silent_ms).toBeLessThan(3000);
+  const { silent_ms } = await server.logged(({ msg, slot }) => msg.startsWith('worker hangs') && slot === 1);
+  expect(silent_ms).toBeGreaterThanOrEqual(2000);
+  expect(silent_ms).toBeLessThan(4000);
 
   // One of the clients is on that worker, and waits.
   let answered = 0;
@@ -161,7 +162,7 @@ test('a worker that hangs is reported; what it owns fails with 100, the rest goe
   expect(answered).toBe(WORKERS - 1);
   for (const error of errors) expect(error).toMatchObject({ code: 100 });
 
-  const isBack = server.nextLogged(({ msg }) => msg === 'worker is back');
+  const isBack = server.nextLogged(({ msg, slot }) => msg === 'worker is back' && slot === 1);
   server.inflict('resume', 1);
   await isBack;
   await Promise.all(waiting);

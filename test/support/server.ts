@@ -13,6 +13,8 @@ export const WORKERS = 4;
 
 const PROGRAM = fileURLToPath(new URL('../../dist/cli/gyre.js', import.meta.url));
 const FAULTS = fileURLToPath(new URL('./faults.cjs', import.meta.url));
+/** Less than a test's hooks may take, so that nothing is left behind. */
+const STOP_TIMEOUT_MS = 15_000;
 const READY = /^ready on port/;
 
 export interface LogLine {
@@ -132,7 +134,9 @@ export class TestServer {
   /** @throws if the process does not end as it should. */
   async stop(): Promise<void> {
     if (this.process.exitCode === null) this.signal('SIGTERM');
+    const timer = setTimeout(() => this.signal('SIGKILL'), STOP_TIMEOUT_MS);
     const code = await this.exited;
+    clearTimeout(timer);
     if (code !== 0) throw new Error(`the server ended with ${code ?? this.process.signalCode}: ${this.tail()}`);
   }
 
