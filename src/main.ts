@@ -6,7 +6,7 @@ import { version } from './cli/version.js';
 import type { Config } from './config/config.js';
 import { planWorkers } from './config/cores.js';
 import type { LoadedConfig } from './config/load.js';
-import { systemClock } from './lib/clock.js';
+import { monotonicClock, systemClock } from './lib/clock.js';
 import { createWires, ringBytesFor } from './mesh/wires.js';
 import { createLog, type Log } from './observe/log.js';
 import { showReady } from './observe/ready.js';
@@ -34,7 +34,7 @@ export async function serve(loaded: LoadedConfig): Promise<void> {
   const plan = planWorkers(config.workers);
   const ringBytes = ringBytesFor(plan.count, config.workers.ring_size);
   const wires = createWires(plan.count, ringBytes);
-  const main = joinMesh(wires[plan.count]!, systemClock, log);
+  const main = joinMesh(wires[plan.count]!, log);
   const acceptor = createAcceptor();
   const startedAt = systemClock.now();
   const supervisor = new Supervisor({
@@ -48,7 +48,7 @@ export async function serve(loaded: LoadedConfig): Promise<void> {
         version: version(),
         startedAtMs: startedAt,
       },
-      admission: createAdmission(config.client, startedAt),
+      admission: createAdmission(config.client, monotonicClock.now()),
       heartbeats: createHeartbeats(plan.count),
     },
     ringBytes,

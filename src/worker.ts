@@ -17,7 +17,7 @@ import type { CommandDeps } from './commands/deps.js';
 import { dispatch } from './commands/dispatch.js';
 import { MemoryBroker } from './engine/memory/broker.js';
 import { MemoryPresence } from './engine/memory/presence.js';
-import { systemClock } from './lib/clock.js';
+import { monotonicClock, systemClock } from './lib/clock.js';
 import { TimerWheel } from './lib/timer-wheel.js';
 import { createLog } from './observe/log.js';
 import { codecFor } from './protocol/codecs.js';
@@ -46,7 +46,7 @@ const tell = (message: FromWorker): void => port.postMessage(message);
 
 // ---- the mesh and the data path ----
 
-const joined = joinMesh(boot.wires, clock, log);
+const joined = joinMesh(boot.wires, log);
 const { turn, mesh, calls, asks } = joined;
 const access = buildAccess(config);
 const edge = new Edge({ mesh, calls, turn, owners: boot.owners });
@@ -162,7 +162,7 @@ const app = createChildApp((uws) => {
       options: config.websocket,
       headers: config.client.user_id_http_header ? [config.client.user_id_http_header.toLowerCase()] : [],
       allowsOrigin: compileOrigins(config.client.allowed_origins),
-      admit: () => (admission.admit(clock.now()) ? 'ok' : 'busy'),
+      admit: () => (admission.admit(monotonicClock.now()) ? 'ok' : 'busy'),
       open: openSession,
       onError: fail,
     });

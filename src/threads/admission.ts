@@ -17,6 +17,7 @@ export interface AdmissionLimits {
   readonly connection_rate_limit: number;
 }
 
+/** @param nowMs  here and below of a clock that does not step and is the same for all threads. */
 export function createAdmission(limits: AdmissionLimits, nowMs: number): SharedArrayBuffer {
   const memory = new SharedArrayBuffer(12);
   const words = new Int32Array(memory);

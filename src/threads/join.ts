@@ -1,5 +1,5 @@
 /** A thread's way onto the mesh: the parts that every thread has, put together. */
-import type { Clock } from '../lib/clock.js';
+import { monotonicClock } from '../lib/clock.js';
 import { Turn } from '../lib/turn.js';
 import { Calls } from '../mesh/calls.js';
 import { SharedDoorbell } from '../mesh/doorbell.js';
@@ -18,12 +18,12 @@ export interface Joined {
 
 const CALL_SWEEP_MS = 500;
 
-export function joinMesh(wires: Wires, clock: Clock, log: Log): Joined {
+export function joinMesh(wires: Wires, log: Pick<Log, 'error'>): Joined {
   const schedule = (): void => turn.schedule();
   const doorbell = new SharedDoorbell(wires.bells, wires.self, schedule);
   const mesh = new Mesh(wires, schedule, doorbell);
   const turn = new Turn({ before: () => mesh.drain(), after: () => mesh.publish() });
-  const calls = new Calls(mesh, clock);
+  const calls = new Calls(mesh, monotonicClock);
   const asks = new MeshAsks(mesh, calls, log);
   const sweep = setInterval(() => calls.sweep(), CALL_SWEEP_MS);
   sweep.unref();

@@ -1,6 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { type Config, defaultConfig } from '../../src/config/config.js';
-import { systemClock } from '../../src/lib/clock.js';
 import { createWires } from '../../src/mesh/wires.js';
 import { createLog } from '../../src/observe/log.js';
 import { createHeartbeats } from '../../src/threads/heartbeat.js';
@@ -25,7 +24,7 @@ class Scene {
     const workers = behaviour.length;
     const log = createLog({ level: 'none', file: '' }, {});
     this.#wires = createWires(workers, RING_BYTES);
-    this.main = joinMesh(this.#wires[workers]!, systemClock, log);
+    this.main = joinMesh(this.#wires[workers]!, log);
     const fixture = { behaviour, generations: new SharedArrayBuffer(4 * workers), gate: this.#gate.buffer };
     const config: Config = Object.assign(defaultConfig(), fixture);
     this.supervisor = new Supervisor({

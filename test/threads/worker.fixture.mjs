@@ -15,8 +15,7 @@ if (behaviour === 'throws') throw new Error(`slot ${slot} cannot start`);
 if (behaviour === 'exits') process.exit(0);
 if (behaviour === 'fails') parentPort.postMessage({ type: 'failed', error: `slot ${slot} failed` });
 
-const clock = { now: () => Date.now() };
-const joined = joinMesh(wires, clock, { error() {} });
+const joined = joinMesh(wires, { error() {} });
 joined.asks.answer('who', () => `slot ${slot}, generation ${generation}`);
 joined.asks.answer('whois', (other) => joined.asks.ask(other, 'who', null));
 joined.asks.answer('fail', () => parentPort.postMessage({ type: 'failed', error: 'asked to fail' }));
