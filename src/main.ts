@@ -1,5 +1,5 @@
 /** Process entry of the server: starts the threads, listens, follows signals. */
-import { randomUUID } from 'node:crypto';
+import { randomInt, randomUUID } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { version } from './cli/version.js';
@@ -7,6 +7,7 @@ import type { Config } from './config/config.js';
 import { planWorkers } from './config/cores.js';
 import type { LoadedConfig } from './config/load.js';
 import { monotonicClock, systemClock } from './lib/clock.js';
+import { RecordKind } from './mesh/records.js';
 import { createWires, ringBytesFor } from './mesh/wires.js';
 import { createLog, type Log } from './observe/log.js';
 import { showReady } from './observe/ready.js';
@@ -35,13 +36,22 @@ export async function serve(loaded: LoadedConfig): Promise<void> {
   const ringBytes = ringBytesFor(plan.count, config.workers.ring_size);
   const wires = createWires(plan.count, ringBytes);
   const main = joinMesh(wires[plan.count]!, log);
+  // Main holds nothing of another thread's that could be lost.
+  main.mesh.on(RecordKind.overflow, () => {});
   const acceptor = createAcceptor();
   const startedAt = systemClock.now();
+  let ending = false;
+  const end = (exitCode: number): void => {
+    if (ending) return;
+    ending = true;
+    void shutDown(exitCode, supervisor, acceptor, config.shutdown.timeout, log);
+  };
   const supervisor = new Supervisor({
     entry: new URL('./worker.js', import.meta.url),
     boot: {
       config,
       owners: plan.owners,
+      hashSeed: randomInt(2 ** 32),
       node: {
         uid: randomUUID(),
         name: config.node.name || nodeName(config.http_server.port),
@@ -57,21 +67,15 @@ export async function serve(loaded: LoadedConfig): Promise<void> {
     rewireMain: (rewire) => main.mesh.replace(rewire),
     giveUp: (reason) => {
       log.fatal(reason);
-      process.exit(1);
+      end(1);
     },
   });
   await supervisor.start(wires.slice(0, plan.count));
   const port = await acceptor.listen(config.http_server.address, config.http_server.port);
   if (config.pid_file !== '') writeFileSync(config.pid_file, `${process.pid}\n`);
   process.on('SIGHUP', () => reload(loaded, supervisor, log));
-  let ending = false;
-  const end = (signal: NodeJS.Signals): void => {
-    if (ending) return;
-    ending = true;
-    void shutDown(signal, supervisor, acceptor, config.shutdown.timeout, log);
-  };
-  process.on('SIGINT', end);
-  process.on('SIGTERM', end);
+  process.on('SIGINT', () => end(0));
+  process.on('SIGTERM', () => end(0));
   // Last: whoever waits for this line may send a signal right after it.
   showReady(log, {
     config,
@@ -103,19 +107,21 @@ function reload(loaded: LoadedConfig, supervisor: Supervisor, log: Log): void {
 }
 
 async function shutDown(
-  signal: NodeJS.Signals,
+  exitCode: number,
   supervisor: Supervisor,
   acceptor: { close(): void },
   timeoutMs: number,
   log: Log,
 ): Promise<void> {
-  log.info({ signal }, 'shutting down');
+  log.info('shutting down');
   const timer = setTimeout(() => {
     log.error({ timeout_ms: timeoutMs }, 'shutdown takes too long');
-    process.exit(1);
+    // Not process.exit: it ends the workers first, and the socket library has the process abort, with a core dump, when
+    // a thread ends that has sockets.
+    process.kill(process.pid, 'SIGKILL');
   }, timeoutMs);
   acceptor.close();
   await supervisor.end();
   clearTimeout(timer);
-  process.exit(0);
+  process.exit(exitCode);
 }

@@ -49,7 +49,15 @@ const tell = (message: FromWorker): void => port.postMessage(message);
 const joined = joinMesh(boot.wires, log);
 const { turn, mesh, calls, asks } = joined;
 const access = buildAccess(config);
-const edge = new Edge({ mesh, calls, turn, owners: boot.owners });
+const edge = new Edge({
+  mesh,
+  calls,
+  turn,
+  clock,
+  owners: boot.owners,
+  hashSeed: boot.hashSeed,
+  maxLagMs: config.client.channel_position_max_time_lag,
+});
 
 if (slot < boot.owners) {
   const presence = new MemoryPresence(clock);

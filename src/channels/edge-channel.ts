@@ -3,14 +3,21 @@
  * been seen here.
  */
 import { isUtf8 } from 'node:buffer';
+import type { Clock } from '../lib/clock.js';
 import type { Turn } from '../lib/turn.js';
-import { decodeEntry, ENTRY_DELTA, entryFlags } from '../protocol/entry.js';
+import { decodeEntry, ENTRY_DELTA, entryFlags, entryTime } from '../protocol/entry.js';
 import type { Bytes, ClientInfo, Publication } from '../protocol/messages.js';
 import type { Member } from './channels.js';
 import { type ClassTraits, DeliveryClass, withDelta } from './delivery.js';
 import { createDelta } from './delta.js';
 
 const UNKNOWN = -1;
+
+export interface EdgeChannelDeps {
+  readonly turn: Pick<Turn, 'touch'>;
+  readonly clock: Clock;
+  readonly maxLagMs?: number;
+}
 
 export class EdgeChannel {
   classes: DeliveryClass[] = [];
@@ -28,7 +35,7 @@ export class EdgeChannel {
     readonly id: number,
     readonly name: string,
     readonly owner: number,
-    private readonly turn: Pick<Turn, 'touch'>,
+    private readonly deps: EdgeChannelDeps,
   ) {}
 
   /**
@@ -37,7 +44,7 @@ export class EdgeChannel {
    */
   deliver(entry: Bytes): void {
     const pub = decodeEntry(entry);
-    if (pub.offset > 0 && this.#top !== UNKNOWN && pub.offset !== this.#top + 1) this.lose();
+    if (pub.offset > 0 && this.#top !== UNKNOWN && (pub.offset !== this.#top + 1 || this.#isLate(entry))) this.lose();
     if (pub.offset > 0) this.#top = pub.offset;
     const patched = this.#patch(pub, (entryFlags(entry) & ENTRY_DELTA) !== 0);
     let fresh = false;
@@ -112,7 +119,7 @@ export class EdgeChannel {
     let cls = this.classes.find((candidate) => candidate.is(traits));
     if (cls !== undefined) cls.add(member);
     else {
-      cls = new DeliveryClass(traits, this.name, this.turn, member);
+      cls = new DeliveryClass(traits, this.name, this.deps.turn, member);
       if (this.classes.length === 0) this.classes = [cls];
       else this.classes.push(cls);
     }
@@ -129,6 +136,11 @@ export class EdgeChannel {
     this.#leave(member, member.seat!.delivery!);
     // Flushing may have closed the connection.
     if (member.seat !== undefined) this.#enter(member, traits);
+  }
+
+  #isLate(entry: Bytes): boolean {
+    const { clock, maxLagMs = 0 } = this.deps;
+    return maxLagMs > 0 && clock.now() - entryTime(entry) > maxLagMs;
   }
 
   #becomeReady(): void {

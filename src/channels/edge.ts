@@ -4,6 +4,7 @@
  */
 import type { HistoryFilter, PresenceStats, PublishResult } from '../engine/engine.js';
 import { type ByteReader, ByteWriter } from '../lib/bytes.js';
+import type { Clock } from '../lib/clock.js';
 import { hash32 } from '../lib/hash.js';
 import type { Turn } from '../lib/turn.js';
 import type { Calls, Pending } from '../mesh/calls.js';
@@ -26,6 +27,12 @@ export interface EdgeDeps {
   readonly turn: Pick<Turn, 'touch'>;
   /** Channels are owned by slots 0 … owners-1. */
   readonly owners: number;
+  /** The same on all threads of the process, see {@link hash32}. */
+  readonly hashSeed?: number;
+  /** The engine's, which stamps publications. */
+  readonly clock: Clock;
+  /** `client.channel_position_max_time_lag`: a publication older than this counts as lost. 0: no limit. */
+  readonly maxLagMs?: number;
 }
 
 export class Edge implements Channels {
@@ -259,7 +266,7 @@ export class Edge implements Channels {
   }
 
   #ownerOf(channel: string): number {
-    return this.#byName.get(channel)?.owner ?? hash32(channel) % this.deps.owners;
+    return this.#byName.get(channel)?.owner ?? hash32(channel, this.deps.hashSeed) % this.deps.owners;
   }
 
   #channel(name: string): EdgeChannel {
@@ -267,7 +274,7 @@ export class Edge implements Channels {
     if (channel === undefined) {
       do this.#lastId = (this.#lastId + 1) >>> 0;
       while (this.#byId.has(this.#lastId));
-      channel = new EdgeChannel(this.#lastId, name, this.#ownerOf(name), this.deps.turn);
+      channel = new EdgeChannel(this.#lastId, name, this.#ownerOf(name), this.deps);
       this.#byName.set(name, channel);
       this.#byId.set(channel.id, channel);
     }

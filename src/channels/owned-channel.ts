@@ -17,15 +17,13 @@ export class OwnedChannel {
 
   constructor(readonly name: string) {}
 
-  /** @returns whether the worker was not attached before under this number. */
-  attach(slot: number, edgeId: number): boolean {
+  attach(slot: number, edgeId: number): void {
     const at = this.edges.findIndex((edge) => edge.slot === slot);
-    if (at >= 0 && this.edges[at]!.edgeId === edgeId) return false;
+    if (at >= 0 && this.edges[at]!.edgeId === edgeId) return;
     if (at >= 0) this.edges.splice(at, 1);
     const edge = new Attachment(slot, edgeId);
     if (this.edges.length === 0) this.edges = [edge];
     else this.edges.push(edge);
-    return true;
   }
 
   detach(slot: number, edgeId: number): void {

@@ -160,11 +160,13 @@ export class Owner implements BrokerSink {
       versionEpoch: call.versionEpoch,
       delta: call.delta,
     });
-    this.#calls.reply(from, id, (out) => {
+    const told = (out: ByteWriter): void => {
       out.f64le(result.offset);
       out.string(result.epoch);
       out.u8(SUPPRESSED.indexOf(result.suppressed));
-    });
+    };
+    // It is published: "try again", which 111 would say, could publish it twice.
+    this.#calls.reply(from, id, told, errors.internal);
   }
 
   #attach(record: ByteReader, from: number, id: number): void {
@@ -179,18 +181,15 @@ export class Owner implements BrokerSink {
     if (since !== undefined && !stream.recovered && (flags & AttachFlag.rejectUnrecovered) !== 0)
       throw errors.unrecoverablePosition;
     const owned = this.#own(channel);
-    const isNew = owned.attach(from, edgeId);
+    owned.attach(from, edgeId);
     const told = this.#calls.reply(from, id, (out) => {
       out.f64le(stream.offset);
       out.string(stream.epoch);
       out.u8(stream.recovered ? 1 : 0);
       out.raw(stream.entries);
     });
-    if (!told) {
-      if (isNew) this.#release(owned, from, edgeId);
-      return;
-    }
-    if (who === undefined) return;
+    // Who is not told detaches, if nobody else is there (see Edge).
+    if (!told || who === undefined) return;
     if ((flags & AttachFlag.presence) !== 0)
       this.#presence.add(channel, who.client, who.user, Buffer.from(who.info), PRESENCE_TTL_MS);
     if ((flags & AttachFlag.joinLeave) !== 0) this.#broker.publishJoin(channel, Buffer.from(who.info));

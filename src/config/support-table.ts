@@ -48,7 +48,6 @@ export const supportTable: Readonly<Record<string, Support>> = {
   shared_poll: warned('subscriptions of this kind are refused'),
   client: supported,
   'client.channel_position_check_delay': warned('lost publications are noticed at once, positions are not polled'),
-  'client.channel_position_max_time_lag': warned('publications are not judged by their age'),
   ...switched('client.proxy.connect', notYet('clients connect with tokens')),
   ...switched('client.proxy.refresh', notYet('clients refresh with tokens')),
   ...switched('client.connect_code_to_unidirectional_disconnect', warned('there are no unidirectional transports')),

@@ -58,16 +58,23 @@ export class Calls {
   }
 
   /**
-   * Answer a call that `slot` made. @param write  appends the result.
-   * @returns false if the link had no room for it: the caller was told 111, and what the result promised must be undone.
+   * Answer a call that `slot` made.
+   * @param write  appends the result.
+   * @param refusal  what the caller is told where the link has no room for the result.
+   * @returns false in that case.
    */
-  reply(slot: number, id: number, write: (out: ByteWriter) => void): boolean {
+  reply(
+    slot: number,
+    id: number,
+    write: (out: ByteWriter) => void,
+    refusal: ClientError = errors.tooManyRequests,
+  ): boolean {
     const out = this.#scratch.reset();
     out.u8(RecordKind.reply);
     out.u32le(id);
     write(out);
     if (this.mesh.send(slot, out.view())) return true;
-    this.refuse(slot, id, errors.tooManyRequests);
+    this.refuse(slot, id, refusal);
     return false;
   }
 

@@ -9,6 +9,8 @@ export interface WorkerBoot {
   readonly wires: Wires;
   readonly config: Config;
   readonly owners: number;
+  /** Random, so that nobody can choose channel names that all belong to one owner. */
+  readonly hashSeed: number;
   readonly node: NodeIdentity;
   /** See admission.ts and heartbeat.ts. */
   readonly admission: SharedArrayBuffer;

@@ -3,8 +3,9 @@ import { describe, expect, it } from 'vitest';
 import type { ClassTraits } from '../../src/channels/delivery.js';
 import { asPatch, asPatchChain, EdgeChannel } from '../../src/channels/edge-channel.js';
 import { compileFilter } from '../../src/channels/filter.js';
+import { ManualClock } from '../../src/lib/clock.js';
 import type { Codec } from '../../src/protocol/codec.js';
-import { ENTRY_DELTA, ENTRY_JSON, encodeEntry, setEntryOffset } from '../../src/protocol/entry.js';
+import { ENTRY_DELTA, ENTRY_JSON, encodeEntry, setEntryOffset, setEntryTime } from '../../src/protocol/entry.js';
 import { jsonCodec } from '../../src/protocol/json.js';
 import { protobufCodec } from '../../src/protocol/protobuf.js';
 import { counting, ManualTurn, publication, TestMember } from './members.js';
@@ -26,9 +27,10 @@ interface Wish {
   base?: string;
 }
 
-function create() {
+function create(maxLagMs = 0) {
   const turn = new ManualTurn();
-  const channel = new EdgeChannel(1, 'news', 0, turn);
+  const clock = new ManualClock(1_000_000);
+  const channel = new EdgeChannel(1, 'news', 0, { turn, clock, maxLagMs });
   const join = (top: number, wish: Wish = {}): TestMember => {
     const { codec = jsonCodec, delta = false, positioned = top >= 0, base, joinLeave = false, filter } = wish;
     const member = new TestMember(codec).sit(channel, positioned);
@@ -49,7 +51,7 @@ function create() {
     return member;
   };
   const leave = (member: TestMember): void => member.onInsufficient();
-  return { channel, turn, join, leave };
+  return { channel, turn, clock, join, leave };
 }
 
 /** What an SDK makes of the publications: payloads, patched onto one another. */
@@ -195,6 +197,22 @@ describe('a channel at an edge', () => {
       const pub = publication('12');
       expect(asPatch(pub, Buffer.from('abc'))).toBe(pub);
       expect(asPatchChain([], 'json')).toEqual([]);
+    });
+  });
+
+  describe('age', () => {
+    it.each([
+      [50, 0],
+      [51, 1],
+    ])('a publication that is %i ms old where 50 are allowed counts as lost %i times', (ageMs, lost) => {
+      const { channel, turn, clock, join } = create(50);
+      const member = join(0);
+      const late = entry(text(1), 1);
+      setEntryTime(late, clock.now() - ageMs);
+      channel.deliver(late);
+      turn.end();
+      expect(member.insufficient).toBe(lost);
+      expect(member.publications).toHaveLength(1 - lost);
     });
   });
 

@@ -61,7 +61,7 @@ export class SimThread {
     this.mesh = new Mesh(wires, schedule, doorbell, (run) => run());
     this.calls = new Calls(this.mesh, cluster.clock);
     const { mesh, calls, turn } = this;
-    this.edge = new Edge({ mesh, calls, turn, owners: cluster.workers });
+    this.edge = new Edge({ mesh, calls, turn, clock: cluster.clock, owners: cluster.workers });
     if (wires.self < cluster.workers)
       this.owner = new Owner({
         mesh,

@@ -31,6 +31,7 @@ class Scene {
       entry: new URL('./worker.fixture.mjs', import.meta.url),
       boot: {
         config,
+        hashSeed: 0,
         owners: workers,
         node: { uid: '', name: '', version: '', startedAtMs: 0 },
         admission: new SharedArrayBuffer(12),
