@@ -13,7 +13,7 @@ const LEVELS = new Set(['trace', 'debug', 'info', 'warn', 'error', 'fatal']);
 /** @param config  `level` none turns logging off; an unknown one means info. */
 export function createLog(config: LogConfig, fields: Record<string, unknown>): Log {
   const level = config.level === 'none' ? 'silent' : LEVELS.has(config.level) ? config.level : 'info';
-  const options = { level, base: fields, timestamp: pino.stdTimeFunctions.isoTime };
+  const options = { level, base: fields, timestamp: pino.stdTimeFunctions.isoTime, serializers: { err: describe } };
   if (config.file !== '') return pino(options, pino.destination({ dest: config.file, append: true, sync: true }));
   if (!process.stdout.isTTY) return pino(options, pino.destination({ dest: 2, sync: true }));
   const terminal = pretty({
@@ -25,3 +25,6 @@ export function createLog(config: LogConfig, fields: Record<string, unknown>): L
   });
   return pino(options, terminal);
 }
+
+/** Pino marks errors that it has seen. Those of the protocol are frozen, and have no stack to show. */
+const describe = (error: unknown): unknown => (error instanceof Error ? pino.stdSerializers.err(error) : error);
