@@ -22,9 +22,14 @@ async function start(config: ConfigPart): Promise<TestServer> {
   return server;
 }
 
-/** A channel that the worker owns. */
-function channelOf(worker: number): string {
-  for (let i = 0; ; i++) if (hash32(`channel${i}`) % WORKERS === worker) return `channel${i}`;
+/** A channel of each worker. */
+async function ownedChannels(server: TestServer): Promise<string[]> {
+  const seed = await server.hashSeed;
+  const candidates = Array.from({ length: 1000 }, (_, i) => `channel${i}`);
+  return Array.from(
+    { length: WORKERS },
+    (_, slot) => candidates.find((name) => hash32(name, seed) % WORKERS === slot)!,
+  );
 }
 
 /** In turn, so that they spread evenly over the workers. */
@@ -50,7 +55,7 @@ const back = ({ subscription }: SdkSubscription): Promise<Subscribed> => next<Su
 test('a worker that throws is replaced: its clients recover, its channels start anew, nobody else notices', async () => {
   const server = await start({});
   const all = await clients(server, 2 * WORKERS);
-  const [alive, lost] = [channelOf(0), channelOf(2)];
+  const [alive, , lost] = (await ownedChannels(server)) as [string, string, string];
   const onAlive = await Promise.all(all.map((client) => client.subscribe(alive)));
   const onLost = await Promise.all(all.map((client) => client.subscribe(lost)));
   await server.publish(alive, { n: 0 });
@@ -85,7 +90,7 @@ test('a worker that throws is replaced: its clients recover, its channels start 
 test('what is published while the clients of a failed worker are away is recovered from owners that live', async () => {
   const server = await start({});
   const all = await clients(server, WORKERS);
-  const channel = channelOf(0);
+  const [channel] = (await ownedChannels(server)) as [string];
   const subscriptions = await Promise.all(all.map((client) => client.subscribe(channel)));
   const cut = Promise.race(all.map(({ centrifuge }) => next(centrifuge, 'connecting')));
   const subscribed = Promise.race(subscriptions.map(back));
@@ -103,7 +108,7 @@ test('what is published while the clients of a failed worker are away is recover
 test('several workers that throw at once are replaced', async () => {
   const server = await start({});
   const all = await clients(server, 2 * WORKERS);
-  const channels = [0, 1, 2, 3].map(channelOf);
+  const channels = await ownedChannels(server);
   const subscriptions = await Promise.all(
     channels.map((channel) => Promise.all(all.map((client) => client.subscribe(channel)))),
   );
@@ -140,7 +145,7 @@ test('a worker that hangs is reported; what it owns fails with 100, the rest goe
   const all = await Promise.all(
     Array.from({ length: WORKERS }, (_, i) => connected(server, json, `user${i}`, { timeout: 15_000 })),
   );
-  const [alive, stuck] = [channelOf(0), channelOf(1)];
+  const [alive, stuck] = (await ownedChannels(server)) as [string, string];
   server.inflict('hang', 1);
   const { silent_ms } = await server.logged(({ msg, slot }) => msg.startsWith('worker hangs') && slot === 1);
   expect(silent_ms).toBeGreaterThanOrEqual(2000);
@@ -175,8 +180,28 @@ test('a worker that hangs is reported; what it owns fails with 100, the rest goe
 
 test('a worker that hangs does not keep the process from ending', async () => {
   const server = await startServer({ shutdown: { timeout: '1s' } }, { faults: true });
+  const all = await clients(server, WORKERS);
+  const ended = all.map(({ centrifuge }) => next<{ code: number }>(centrifuge, 'connecting').then(({ code }) => code));
   server.inflict('hang', 1);
   server.signal('SIGTERM');
-  expect(await server.exited).toBe(1);
+  expect(await server.exited).toBe('SIGKILL');
   expect(server.log.at(-1)).toMatchObject({ msg: 'shutdown takes too long', timeout_ms: 1000 });
+  // The client of that worker finds its connection closed.
+  expect((await Promise.all(ended)).sort()).toEqual([1, 3001, 3001, 3001]);
+});
+
+test('when workers keep failing the process gives up, in order', async () => {
+  const server = await startServer({ workers: { count: 2 } }, { faults: true });
+  const all = await clients(server, 4);
+  const gaveUp = ({ msg }: LogLine): boolean => msg === 'workers keep failing';
+  let failures = 0;
+  while (!server.log.some(gaveUp)) {
+    const goesOn = server.nextLogged((line) => line.msg === 'worker replaced' || gaveUp(line));
+    server.inflict('throw', failures++ % 2);
+    await goesOn;
+    // With connections on both, or on the one that is left.
+    await Promise.race([server.exited, ...all.map(({ centrifuge }) => centrifuge.ready())]);
+  }
+  expect(failures).toBe(21);
+  expect(await server.exited).toBe(1);
 });

@@ -1,6 +1,7 @@
 /**
  * Preloaded into every thread of a server under test: makes a worker throw or hang when the test says so. A blocked
  * thread stands for one in an endless loop: its event loop does not turn either, and it can be told to go on.
+ * Also tells the test the seed by which channels are placed.
  */
 const { BroadcastChannel, isMainThread, workerData } = require('node:worker_threads');
 
@@ -22,9 +23,11 @@ if (isMainThread) {
       orders.postMessage({ fault, worker, lock });
     }
   });
+  orders.onmessage = ({ data: { hashSeed } }) => process.send({ hashSeed });
   process.channel.unref();
   orders.unref();
 } else if (workerData?.wires !== undefined) {
+  orders.postMessage({ hashSeed: workerData.hashSeed });
   orders.onmessage = ({ data: { fault, worker, lock } }) => {
     if (worker !== workerData.wires.self) return;
     if (fault === 'hang') Atomics.wait(lock, 0, 0);

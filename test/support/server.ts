@@ -56,8 +56,10 @@ export async function startServer(config: ConfigPart = {}, options: StartOptions
 
 export class TestServer {
   readonly log: LogLine[] = [];
-  /** The exit code; null if a signal ended the process. */
-  readonly exited: Promise<number | null>;
+  /** The exit code, or the signal that ended the process. */
+  readonly exited: Promise<number | NodeJS.Signals>;
+  /** By which channels are placed. Needs {@link StartOptions.faults}. */
+  readonly hashSeed: Promise<number>;
   port = 0;
   private readonly directory = mkdtempSync(join(tmpdir(), 'gyre-e2e-'));
   private readonly process: ChildProcess;
@@ -69,12 +71,15 @@ export class TestServer {
     this.process = spawn(process.execPath, [...node, PROGRAM, '-c', this.configPath, '-p', String(port)], {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
+    this.hashSeed = new Promise((resolve) => {
+      this.process.once('message', (message: { hashSeed: number }) => resolve(message.hashSeed));
+    });
     createInterface(this.process.stderr!).on('line', (line) => this.heard(line));
     this.process.stdout!.resume();
     this.exited = new Promise((resolve) => {
-      this.process.once('close', (code) => {
+      this.process.once('close', (code, signal) => {
         rmSync(this.directory, { recursive: true });
-        resolve(code);
+        resolve(code ?? signal!);
       });
     });
   }
@@ -133,11 +138,11 @@ export class TestServer {
 
   /** @throws if the process does not end as it should. */
   async stop(): Promise<void> {
-    if (this.process.exitCode === null) this.signal('SIGTERM');
+    if (this.process.exitCode === null && this.process.signalCode === null) this.signal('SIGTERM');
     const timer = setTimeout(() => this.signal('SIGKILL'), STOP_TIMEOUT_MS);
     const code = await this.exited;
     clearTimeout(timer);
-    if (code !== 0) throw new Error(`the server ended with ${code ?? this.process.signalCode}: ${this.tail()}`);
+    if (code !== 0) throw new Error(`the server ended with ${code}: ${this.tail()}`);
   }
 
   // ---- its API ----
