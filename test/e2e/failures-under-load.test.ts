@@ -75,7 +75,7 @@ test('in the end all clients are there, and none has seen a gap that it was not 
   const loads = Array.from({ length: 6 }, () => load(server, until));
   for (const slot of FAILURES) {
     const replaced = server.nextLogged((line) => line.msg === 'worker replaced' && line.slot === slot);
-    server.inflict('throw', slot);
+    await server.inflict('throw', slot);
     await replaced;
   }
   until.stop = true;

@@ -66,7 +66,7 @@ test('a worker that throws is replaced: its clients recover, its channels start 
     const before = all.map(({ id }) => id);
     const told = Promise.all(onLost.map(back));
     const isReplaced = server.nextLogged(replaced(2));
-    server.inflict('throw', 2);
+    await server.inflict('throw', 2);
     for (const subscribed of await told) {
       expect(subscribed).toMatchObject({ wasRecovering: true, recovered: false });
       expect(subscribed.streamPosition.epoch).not.toBe(epoch);
@@ -94,7 +94,7 @@ test('what is published while the clients of a failed worker are away is recover
   const subscriptions = await Promise.all(all.map((client) => client.subscribe(channel)));
   const cut = Promise.race(all.map(({ centrifuge }) => next(centrifuge, 'connecting')));
   const subscribed = Promise.race(subscriptions.map(back));
-  server.inflict('throw', 3);
+  await server.inflict('throw', 3);
   await cut;
   const steady = all.find(({ centrifuge }) => centrifuge.state === 'connected')!;
   for (const value of values(10)) await steady.centrifuge.publish(channel, value);
@@ -114,8 +114,8 @@ test('several workers that throw at once are replaced', async () => {
   );
   const told = Promise.all([1, 2].flatMap((slot) => subscriptions[slot]!.map(back)));
   const areReplaced = Promise.all([1, 2].map((slot) => server.nextLogged(replaced(slot))));
-  server.inflict('throw', 1);
-  server.inflict('throw', 2);
+  await server.inflict('throw', 1);
+  await server.inflict('throw', 2);
   await Promise.all([told, areReplaced]);
   await Promise.all(all.map(({ centrifuge }) => centrifuge.ready()));
   await Promise.all(subscriptions.flat().map(({ subscription }) => subscription.ready()));
@@ -132,7 +132,7 @@ test('the only worker is replaced too', async () => {
   const { epoch } = await server.publish('channel', { n: 0 });
   await subscription.data(1);
   const told = back(subscription);
-  server.inflict('throw', 0);
+  await server.inflict('throw', 0);
   const subscribed = await told;
   expect(subscribed).toMatchObject({ wasRecovering: true, recovered: false });
   expect(subscribed.streamPosition.epoch).not.toBe(epoch);
@@ -146,7 +146,7 @@ test('a worker that hangs is reported; what it owns fails with 100, the rest goe
     Array.from({ length: WORKERS }, (_, i) => connected(server, json, `user${i}`, { timeout: 15_000 })),
   );
   const [alive, stuck] = (await ownedChannels(server)) as [string, string];
-  server.inflict('hang', 1);
+  await server.inflict('hang', 1);
   const { silent_ms } = await server.logged(({ msg, slot }) => msg.startsWith('worker hangs') && slot === 1);
   expect(silent_ms).toBeGreaterThanOrEqual(2000);
   expect(silent_ms).toBeLessThan(4000);
@@ -168,7 +168,7 @@ test('a worker that hangs is reported; what it owns fails with 100, the rest goe
   for (const error of errors) expect(error).toMatchObject({ code: 100 });
 
   const isBack = server.nextLogged(({ msg, slot }) => msg === 'worker is back' && slot === 1);
-  server.inflict('resume', 1);
+  await server.inflict('resume', 1);
   await isBack;
   await Promise.all(waiting);
   expect([answered, errors.length]).toEqual([WORKERS, WORKERS - 1]);
@@ -182,7 +182,7 @@ test('a worker that hangs does not keep the process from ending', async () => {
   const server = await startServer({ shutdown: { timeout: '1s' } }, { faults: true });
   const all = await clients(server, WORKERS);
   const ended = all.map(({ centrifuge }) => next<{ code: number }>(centrifuge, 'connecting').then(({ code }) => code));
-  server.inflict('hang', 1);
+  await server.inflict('hang', 1);
   server.signal('SIGTERM');
   expect(await server.exited).toBe('SIGKILL');
   expect(server.log.at(-1)).toMatchObject({ msg: 'shutdown takes too long', timeout_ms: 1000 });
@@ -197,7 +197,7 @@ test('when workers keep failing the process gives up, in order', async () => {
   let failures = 0;
   while (!server.log.some(gaveUp)) {
     const goesOn = server.nextLogged((line) => line.msg === 'worker replaced' || gaveUp(line));
-    server.inflict('throw', failures++ % 2);
+    await server.inflict('throw', failures++ % 2);
     await goesOn;
     // With connections on both, or on the one that is left.
     await Promise.race([server.exited, ...all.map(({ centrifuge }) => centrifuge.ready())]);

@@ -23,13 +23,14 @@ if (isMainThread) {
       orders.postMessage({ fault, worker, lock });
     }
   });
-  orders.onmessage = ({ data: { hashSeed } }) => process.send({ hashSeed });
+  orders.onmessage = ({ data: news }) => process.send(news);
   process.channel.unref();
   orders.unref();
 } else if (workerData?.wires !== undefined) {
   orders.postMessage({ hashSeed: workerData.hashSeed });
   orders.onmessage = ({ data: { fault, worker, lock } }) => {
     if (worker !== workerData.wires.self) return;
+    orders.postMessage({ struck: worker });
     if (fault === 'hang') Atomics.wait(lock, 0, 0);
     else
       setImmediate(() => {

@@ -71,9 +71,7 @@ export class TestServer {
     this.process = spawn(process.execPath, [...node, PROGRAM, '-c', this.configPath, '-p', String(port)], {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
-    this.hashSeed = new Promise((resolve) => {
-      this.process.once('message', (message: { hashSeed: number }) => resolve(message.hashSeed));
-    });
+    this.hashSeed = this.news(({ hashSeed }) => hashSeed);
     createInterface(this.process.stderr!).on('line', (line) => this.heard(line));
     this.process.stdout!.resume();
     this.exited = new Promise((resolve) => {
@@ -131,9 +129,27 @@ export class TestServer {
     this.process.kill(signal);
   }
 
-  /** Needs {@link StartOptions.faults}. A worker that hangs does so until it is told to `resume`. */
-  inflict(fault: 'throw' | 'hang' | 'resume', worker: number): void {
+  /**
+   * Needs {@link StartOptions.faults}. A worker that hangs does so until it is told to `resume`. Resolves when the worker
+   * is about to do as it was told.
+   */
+  async inflict(fault: 'throw' | 'hang' | 'resume', worker: number): Promise<void> {
+    const struck = this.news(({ struck }) => (struck === worker ? true : undefined));
     this.process.send({ fault, worker });
+    if (fault !== 'resume') await struck;
+  }
+
+  /** The first thing heard from faults.cjs in which `find` finds something. */
+  private news<T>(find: (news: { hashSeed?: number; struck?: number }) => T | undefined): Promise<T> {
+    return new Promise((resolve) => {
+      const listener = (message: object): void => {
+        const found = find(message);
+        if (found === undefined) return;
+        this.process.off('message', listener);
+        resolve(found);
+      };
+      this.process.on('message', listener);
+    });
   }
 
   /** @throws if the process does not end as it should. */
