@@ -21,11 +21,18 @@ const REPLACEMENTS_WINDOW_MS = 60_000;
 /** A failed worker has this long to close its sockets and end. */
 const END_TIMEOUT_MS = 10_000;
 const HANG_CHECK_MS = 500;
+/**
+ * A quarter of Node's default. What a worker makes is either gone within a turn or stays with a connection, so a larger
+ * nursery only makes the process larger: 10,000 idle connections weigh 2.4 KB each instead of 5.6, at the same CPU.
+ */
+const YOUNG_GENERATION_MAX_MB = 12;
 
 interface Slot {
   thread: Worker;
   wires: Wires;
   app: AppDescriptor | undefined;
+  /** The acceptor gives it connections. */
+  serving: boolean;
   /** For the thread that is to take its place. */
   next: Wires | undefined;
   state: 'starting' | 'ready' | 'failed' | 'ended';
@@ -55,11 +62,9 @@ export class Supervisor {
     this.#config = deps.boot.config;
     const { hang_timeout: timeout } = deps.boot.config.workers;
     if (timeout <= 0) return;
-    this.#hangs = new HangWatch(deps.boot.heartbeats, timeout, (slot, hanging, silentMs) => {
-      if (hanging)
-        deps.log.error({ slot, silent_ms: Math.round(silentMs) }, 'worker hangs: its clients and channels stand still');
-      else deps.log.warn({ slot, silent_ms: Math.round(silentMs) }, 'worker is back');
-    });
+    this.#hangs = new HangWatch(deps.boot.heartbeats, timeout, (slot, hanging, silentMs) =>
+      this.#hung(this.#slots[slot]!, hanging, Math.round(silentMs)),
+    );
     this.#hangTimer = setInterval(() => this.#hangs!.check(performance.now()), HANG_CHECK_MS);
   }
 
@@ -92,15 +97,17 @@ export class Supervisor {
       workerData: data,
       transferList: portsOf([...wires.outgoing, ...wires.incoming]),
       name: `worker ${wires.self}`,
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MAX_MB },
     });
-    const slot: Slot = { thread, wires, app: undefined, next: undefined, state: 'starting' };
+    const slot: Slot = { thread, wires, app: undefined, serving: false, next: undefined, state: 'starting' };
     this.#slots[wires.self] = slot;
     return new Promise((resolve, reject) => {
       thread.on('message', (message: FromWorker) => {
         if (message.type === 'ready') {
           slot.state = 'ready';
+          slot.app = message.app;
           this.#hangs?.restart(wires.self, performance.now());
-          if (!this.#ending) this.#giveConnections(slot, message.app);
+          if (!this.#ending) this.#giveConnections(slot);
           resolve();
         } else if (message.type === 'failed') {
           if (slot.state === 'starting') reject(new Error(message.error));
@@ -168,9 +175,27 @@ export class Supervisor {
     next.incoming[rewire.slot] = rewire.incoming;
   }
 
-  #giveConnections(slot: Slot, app: AppDescriptor): void {
-    slot.app = app;
-    this.deps.acceptor.addChild(app);
+  /** A worker that stands still gets no new connections: they would wait with those it has. */
+  #hung(slot: Slot, hanging: boolean, silentMs: number): void {
+    const fields = { slot: slot.wires.self, silent_ms: silentMs };
+    if (hanging) {
+      this.deps.log.error(fields, 'worker hangs: its clients and channels stand still');
+      this.#takeConnections(slot);
+    } else {
+      this.deps.log.warn(fields, 'worker is back');
+      this.#giveConnections(slot);
+    }
+  }
+
+  #giveConnections(slot: Slot): void {
+    if (slot.app === undefined || slot.serving) return;
+    slot.serving = true;
+    this.deps.acceptor.addChild(slot.app);
+  }
+
+  #takeConnections(slot: Slot): void {
+    if (slot.serving) this.deps.acceptor.removeChild(slot.app!);
+    slot.serving = false;
   }
 
   #drain(slot: Slot): Promise<void> {
@@ -187,7 +212,7 @@ export class Supervisor {
 
   /** In this order: the acceptor must not know a child that has ended. */
   #letGo(slot: Slot): void {
-    if (slot.app !== undefined) this.deps.acceptor.removeChild(slot.app);
+    this.#takeConnections(slot);
     slot.app = undefined;
     this.#tell(slot, { type: 'close' });
   }

@@ -151,6 +151,10 @@ test('a worker that hangs is reported; what it owns fails with 100, the rest goe
   expect(silent_ms).toBeGreaterThanOrEqual(2000);
   expect(silent_ms).toBeLessThan(4000);
 
+  // New connections go to the others.
+  const answers = await Promise.all(Array.from({ length: 2 * WORKERS }, () => server.request('GET', '/')));
+  expect(answers.map(({ status }) => status)).toEqual(new Array(2 * WORKERS).fill(404));
+
   // One of the clients is on that worker, and waits.
   let answered = 0;
   const errors: unknown[] = [];
