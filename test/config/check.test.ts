@@ -25,9 +25,10 @@ describe('http_server', () => {
 describe('workers', () => {
   test('a ring is a power of two, owners are workers', () => {
     expect(check({ workers: { ring_size: 65536, count: 4, owners: 4 } })).toEqual([]);
-    expect(check({ workers: { owners: 2 } })).toEqual([]);
+    expect(check({ workers: { owners: 2, ring_size: 0 } })).toEqual([]);
+    expect(check({ workers: { ring_size: 2048 } })).toHaveLength(1);
     expect(check({ workers: { ring_size: 65537, count: 1, owners: 2 } })).toEqual([
-      'workers.ring_size: 65537 is not a power of two',
+      'workers.ring_size: 65537 is neither 0 nor a power of two from 4096',
       'workers.owners: 2 is more than workers.count, 1',
     ]);
   });

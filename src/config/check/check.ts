@@ -1,3 +1,4 @@
+import { RING_MIN_BYTES } from '../../lib/ring.js';
 import type { Config, TokenConfig } from '../config.js';
 import { checkChannels } from './channel.js';
 import { checkProxies, checkProxyUse } from './proxy.js';
@@ -36,7 +37,9 @@ function checkHttpServer({ http_server: http }: Config, report: Report): void {
 
 function checkWorkers({ workers }: Config, report: Report): void {
   const { count, owners, ring_size } = workers;
-  if ((ring_size & (ring_size - 1)) !== 0) report('workers.ring_size', `${ring_size} is not a power of two`);
+  const tooSmall = ring_size > 0 && ring_size < RING_MIN_BYTES;
+  if (tooSmall || (ring_size & (ring_size - 1)) !== 0)
+    report('workers.ring_size', `${ring_size} is neither 0 nor a power of two from ${RING_MIN_BYTES}`);
   if (count > 0 && owners > count) report('workers.owners', `${owners} is more than workers.count, ${count}`);
 }
 

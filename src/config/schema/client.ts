@@ -6,7 +6,7 @@ export const tokenFields = {
   hmac_previous_secret_key: secret('Former key, also accepted while keys are changed.'),
   hmac_previous_secret_key_valid_until: int(
     0,
-    'The former key is accepted in tokens issued (iat) before this Unix time, seconds; 0 means without end.',
+    'The former key is accepted until this Unix time, seconds, in tokens issued (iat) no later; 0 means without end.',
     { min: 0 },
   ),
   rsa_public_key: text('', 'Public key (PEM) of RS256, RS384 and RS512 tokens.'),
