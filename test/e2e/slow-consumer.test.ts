@@ -1,6 +1,6 @@
 /** What happens to subscribers that read slower than is published, and to those next to them. */
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { beforeAll, expect, test } from 'vitest';
 import { connected, connectionToken, json, type SdkSubscription, values } from '../support/sdk.js';
@@ -49,10 +49,8 @@ function textFrame(text: string): Buffer {
   return Buffer.concat([Buffer.of(0x81, 0x80 | 126, body.length >> 8, body.length & 255, 0, 0, 0, 0), body]);
 }
 
-const residentBytes = (): number => {
-  const [, kilobytes] = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${server.pid}/status`, 'utf8'))!;
-  return Number(kilobytes) * 1024;
-};
+const residentBytes = (): number =>
+  1024 * Number(execFileSync('ps', ['-o', 'rss=', '-p', String(server.pid)], { encoding: 'utf8' }));
 
 const CHANNEL = 'flood';
 const PUBLICATIONS = 1500;
