@@ -46,14 +46,19 @@ export class EdgeChannel {
     const pub = decodeEntry(entry);
     if (pub.offset > 0 && this.#top !== UNKNOWN && (pub.offset !== this.#top + 1 || this.#isLate(entry))) this.lose();
     if (pub.offset > 0) this.#top = pub.offset;
-    const patched = this.#patch(pub, (entryFlags(entry) & ENTRY_DELTA) !== 0);
+    const base = (entryFlags(entry) & ENTRY_DELTA) !== 0 ? this.#base : undefined;
+    let patch: Publication | undefined;
     let fresh = false;
     // Backwards, because a class disappears when its members cannot carry the payload.
     for (let i = this.classes.length - 1; i >= 0; i--) {
       const cls = this.classes[i]!;
       if (!cls.accepts(pub)) continue;
-      cls.publication(cls.traits.delta === 'ready' ? patched(cls.traits.codec.name) : pub);
-      fresh ||= cls.traits.delta === 'fresh';
+      const { delta, codec } = cls.traits;
+      if (delta === 'ready' && base !== undefined) {
+        patch ??= asPatch(pub, base);
+        cls.publication(carries(codec.name, patch) ? patch : pub);
+      } else cls.publication(pub);
+      fresh ||= delta === 'fresh';
     }
     // Only now: a class of ready members further on would have given them this publication again.
     if (fresh) this.#becomeReady();
@@ -153,17 +158,6 @@ export class EdgeChannel {
   #takesDeltas(): boolean {
     return this.classes.some((cls) => cls.traits.delta !== 'none');
   }
-
-  /** The publication as `ready` members get it: a patch if asked for and smaller. Made at most once an encoding. */
-  #patch(pub: Publication, wanted: boolean): (codec: 'json' | 'protobuf') => Publication {
-    const base = this.#base;
-    if (!wanted || base === undefined) return () => pub;
-    let patch: Publication | undefined;
-    return (codec) => {
-      patch ??= asPatch(pub, base);
-      return codec === 'json' && !isUtf8(patch.data) ? pub : patch;
-    };
-  }
 }
 
 /** @returns `pub` itself where a patch would not be smaller. */
@@ -172,14 +166,16 @@ export function asPatch(pub: Publication, base: Bytes): Publication {
   return data.length < pub.data.length ? { ...pub, data, delta: true } : pub;
 }
 
-/**
- * Recovered publications as a chain: the first whole, each later one a patch against the one before.
- * A JSON string cannot carry a patch that cuts a character in two; that one stays whole.
- */
+/** A JSON string cannot carry a patch that cuts a character in two; that publication stays whole. */
+function carries(codec: 'json' | 'protobuf', patch: Publication): boolean {
+  return codec !== 'json' || isUtf8(patch.data);
+}
+
+/** Recovered publications as a chain: the first whole, each later one a patch against the one before. */
 export function asPatchChain(publications: readonly Publication[], codec: 'json' | 'protobuf'): Publication[] {
   return publications.map((pub, i) => {
     if (i === 0) return pub;
     const patch = asPatch(pub, publications[i - 1]!.data);
-    return codec === 'json' && !isUtf8(patch.data) ? pub : patch;
+    return carries(codec, patch) ? patch : pub;
   });
 }
