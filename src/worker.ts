@@ -34,6 +34,7 @@ import { compileOrigins } from './transport/origins.js';
 import { registerWebSocket } from './transport/websocket.js';
 
 const ENGINE_SWEEP_MS = 1000;
+const REPORT_MS = 1000;
 const DEMO_TOKEN_SECONDS = 3600;
 
 const boot = workerData as WorkerBoot;
@@ -82,12 +83,18 @@ if (slot < boot.owners) {
     log,
   });
   setInterval(() => presence.sweep(clock.now()), ENGINE_SWEEP_MS).unref();
-  let reported = 0;
+  report('publications found a full ring: subscribers were told', () => owner.counters.lostPublications);
+}
+report('links overflowed: everything of theirs counts as lost', () => mesh.overflows);
+
+/** Log what was counted since the last look, if anything was. */
+function report(message: string, count: () => number): void {
+  let seen = count();
   setInterval(() => {
-    const { lostPublications: lost } = owner.counters;
-    if (lost > reported) log.warn({ lost: lost - reported }, 'publications found a full ring: subscribers were told');
-    reported = lost;
-  }, ENGINE_SWEEP_MS).unref();
+    const now = count();
+    if (now > seen) log.warn({ count: now - seen }, message);
+    seen = now;
+  }, REPORT_MS).unref();
 }
 
 // ---- connections and what they may ask ----

@@ -10,11 +10,19 @@ import type { Done } from './channels.js';
 import { SUPPRESSED } from './records.js';
 
 /** A pending call that ends in a callback. */
-export function answer<T>(done: Done<T>, read: (result: ByteReader) => T): Pending {
-  return {
-    succeed: (result) => done(null, read(result)),
-    fail: (error: ClientError) => done(error, undefined),
-  };
+export class Answer<T> implements Pending {
+  constructor(
+    private readonly done: Done<T>,
+    private readonly read: (result: ByteReader) => T,
+  ) {}
+
+  succeed(result: ByteReader): void {
+    this.done(null, this.read(result));
+  }
+
+  fail(error: ClientError): void {
+    this.done(error, undefined);
+  }
 }
 
 export function readPublishResult(record: ByteReader): PublishResult {

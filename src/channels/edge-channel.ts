@@ -24,8 +24,6 @@ export class EdgeChannel {
   members = 0;
   /** Subscribe calls under way. */
   pending = 0;
-  /** The owner knows of this edge. */
-  attached = false;
   /** Offset up to which the stream was seen here; unknown where nobody is positioned. */
   #top = UNKNOWN;
   /** Last payload, kept while somebody takes deltas: every such member has it as base once it is `ready`. */
@@ -106,7 +104,6 @@ export class EdgeChannel {
   /** The owner was replaced: its stream starts anew. */
   forgetPosition(): void {
     this.#top = UNKNOWN;
-    this.attached = false;
   }
 
   /** A publication that skipped history is the base of the members here, but nobody recovers it. */

@@ -13,7 +13,7 @@ import { RecordKind } from '../mesh/records.js';
 import { decodeClientInfo } from '../protocol/client-info.js';
 import { errors } from '../protocol/codes.js';
 import type { Bytes, ClientInfo, HistoryResult, Publication } from '../protocol/messages.js';
-import { answer, readEntries, readHistory, readPresence, readPublishResult, readStats } from './answers.js';
+import { Answer, readEntries, readHistory, readPresence, readPublishResult, readStats } from './answers.js';
 import type { Channels, Done, Member, PublishCall, SubscribeAck, SubscribeCall } from './channels.js';
 import { classTraits } from './delivery.js';
 import { asPatchChain, EdgeChannel } from './edge-channel.js';
@@ -61,7 +61,7 @@ export class Edge implements Channels {
 
   publish(channel: string, entry: Bytes, call: PublishCall, done: Done<PublishResult>): void {
     const slot = this.#ownerOf(channel);
-    const id = this.#calls.open(slot, answer(done, readPublishResult));
+    const id = this.#calls.open(slot, new Answer(done, readPublishResult));
     const out = this.#out.reset();
     writePublish(out, id, channel, entry, call);
     this.#calls.request(slot, id, out.view());
@@ -72,7 +72,7 @@ export class Edge implements Channels {
       done(errors.badRequest, undefined);
       return;
     }
-    this.#ask(RecordKind.history, channel, answer(done, readHistory), (out) => {
+    this.#ask(RecordKind.history, channel, new Answer(done, readHistory), (out) => {
       out.u8((filter.since ? HistoryFlag.since : 0) | (filter.reverse ? HistoryFlag.reverse : 0));
       out.f64le(filter.limit);
       if (!filter.since) return;
@@ -82,19 +82,15 @@ export class Edge implements Channels {
   }
 
   removeHistory(channel: string, done: Done<void>): void {
-    this.#ask(
-      RecordKind.removeHistory,
-      channel,
-      answer(done, () => {}),
-    );
+    this.#ask(RecordKind.removeHistory, channel, new Answer(done, () => {}));
   }
 
   presence(channel: string, done: Done<Record<string, ClientInfo>>): void {
-    this.#ask(RecordKind.presence, channel, answer(done, readPresence));
+    this.#ask(RecordKind.presence, channel, new Answer(done, readPresence));
   }
 
   presenceStats(channel: string, done: Done<PresenceStats>): void {
-    this.#ask(RecordKind.presenceStats, channel, answer(done, readStats));
+    this.#ask(RecordKind.presenceStats, channel, new Answer(done, readStats));
   }
 
   // ---- subscriptions ----
@@ -112,7 +108,6 @@ export class Edge implements Channels {
     this.#sendAttach(channel, attachFlags(call), call.recover?.since, seat.announced, {
       succeed: (ack) => {
         channel.pending--;
-        channel.attached = true;
         if (member.seat === seat) this.#admit(member, call, ack, done);
         else this.#dropIfUnused(channel);
       },
@@ -228,7 +223,6 @@ export class Edge implements Channels {
     this.#sendAttach(channel, 0, undefined, undefined, {
       succeed: () => {
         channel.pending--;
-        channel.attached = true;
         this.#dropIfUnused(channel);
       },
       fail: () => {

@@ -160,13 +160,12 @@ export class Owner implements BrokerSink {
       versionEpoch: call.versionEpoch,
       delta: call.delta,
     });
-    const told = (out: ByteWriter): void => {
-      out.f64le(result.offset);
-      out.string(result.epoch);
-      out.u8(SUPPRESSED.indexOf(result.suppressed));
-    };
+    const out = this.#calls.beginReply(id);
+    out.f64le(result.offset);
+    out.string(result.epoch);
+    out.u8(SUPPRESSED.indexOf(result.suppressed));
     // It is published: "try again", which 111 would say, could publish it twice.
-    this.#calls.reply(from, id, told, errors.internal);
+    this.#calls.endReply(from, id, errors.internal);
   }
 
   #attach(record: ByteReader, from: number, id: number): void {

@@ -69,11 +69,20 @@ export class Calls {
     write: (out: ByteWriter) => void,
     refusal: ClientError = errors.tooManyRequests,
   ): boolean {
+    write(this.beginReply(id));
+    return this.endReply(slot, id, refusal);
+  }
+
+  /** {@link reply} in two steps, for the path of publications, where nothing is allocated that need not be. */
+  beginReply(id: number): ByteWriter {
     const out = this.#scratch.reset();
     out.u8(RecordKind.reply);
     out.u32le(id);
-    write(out);
-    if (this.mesh.send(slot, out.view())) return true;
+    return out;
+  }
+
+  endReply(slot: number, id: number, refusal: ClientError): boolean {
+    if (this.mesh.send(slot, this.#scratch.view())) return true;
     this.refuse(slot, id, refusal);
     return false;
   }

@@ -84,6 +84,11 @@ export class Mesh {
     return this.#links[slot]!;
   }
 
+  /** How often a link of this thread had to drop what it owed. */
+  get overflows(): number {
+    return this.#links.reduce((sum, link) => sum + link.counters.overflows, 0);
+  }
+
   /** @returns false if the link is full: nothing was sent. The record is copied. */
   send(slot: number, record: Uint8Array): boolean {
     this.schedule();

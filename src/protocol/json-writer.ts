@@ -165,7 +165,7 @@ export class JsonWriter extends ByteWriter {
   }
 }
 
-/** \uXXXX */
+/** As \u and four hex digits. */
 function putCode(buffer: Uint8Array, at: number, code: number): number {
   buffer[at] = BACKSLASH;
   buffer[at + 1] = 0x75;
