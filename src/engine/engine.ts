@@ -3,7 +3,8 @@
  * only about channels which that worker owns, so per channel there is one caller and no lock.
  *
  * Results are values where the engine has them at hand (memory) and promises where it must ask (Redis): callers accept
- * both, so that the in-memory path never waits for a microtask.
+ * both, so that the in-memory path never waits for a microtask. Publishing, the one call that is made for every message,
+ * answers to an object of the caller's instead.
  */
 import type { ClientError } from '../protocol/codes.js';
 import type { Bytes, StreamPosition } from '../protocol/messages.js';
@@ -26,6 +27,16 @@ export interface PublishOptions {
   delta: boolean;
 }
 
+/** Who asked for a publication. Exactly one of the two is called, once; possibly before {@link Broker.publish} returns. */
+export interface PublishReply {
+  /**
+   * @param offset  0, with epoch '', where nothing is stored.
+   * @param suppressed  nothing was published: the position is that of the earlier publication or the top of the stream.
+   */
+  succeed(offset: number, epoch: string, suppressed?: PublishResult['suppressed']): void;
+  fail(error: ClientError): void;
+}
+
 export interface PublishResult extends StreamPosition {
   /** Nothing was published: the position is that of the earlier publication ('idempotency') or the top ('version'). */
   readonly suppressed?: 'idempotency' | 'version' | undefined;
@@ -46,26 +57,40 @@ export interface History extends StreamPosition {
   readonly entries: Bytes;
 }
 
-/** Where a broker delivers, synchronously and in channel order. */
+/**
+ * Where a broker delivers what it hears of subscribed channels. The feed of a broker over a network is what a network
+ * gives: reads of history may be ahead of it or behind it, and around an interruption publications may be missing, come
+ * twice, or late. Whoever needs more (channels/follower.ts) makes it out of offsets, epochs and reads.
+ */
 export interface BrokerSink {
-  /** A publication with its offset in the entry. Called before the publisher hears of it. `entry` is borrowed. */
-  publication(channel: string, entry: Bytes): void;
+  /**
+   * @param entry  with its offset in it, 0 where nothing is stored; borrowed.
+   * @param epoch  of the stream that the offset belongs to, '' where nothing is stored.
+   */
+  publication(channel: string, entry: Bytes, epoch: string): void;
   join(channel: string, info: Bytes): void;
   leave(channel: string, info: Bytes): void;
-  /** The broker can no longer promise that nothing was missed in this channel (new epoch, reconnect, gap). */
-  lost(channel: string): void;
+  /**
+   * The feed was cut off and goes on from here: what was published meanwhile may be missing, and the stream may be
+   * another, or have lost its end (failover). Called for every subscribed channel once it is subscribed again.
+   */
+  interrupted(channel: string): void;
 }
 
 export interface Broker {
   /**
    * Order: publications of one channel get offsets in call order, and reach the sink in offset order.
    * Atomicity: with history, checks, offset, append and delivery are one step.
-   * Loss: rejects (or throws) with a {@link ClientError} when nothing was published; a timeout may leave it unknown.
+   * Loss: `reply` fails with a {@link ClientError} when nothing was published; a timeout (100) may leave it unknown.
    * @param entry  as laid out in protocol/entry.ts, offset 0; borrowed for the duration of the call.
    */
-  publish(channel: string, entry: Bytes, options: PublishOptions): Awaitable<PublishResult>;
-  /** Start delivering the channel to the sink. Everything published after this resolves is delivered or `lost`. */
+  publish(channel: string, entry: Bytes, options: PublishOptions, reply: PublishReply): void;
+  /**
+   * Start delivering the channel to the sink. Everything published after this resolves is delivered, or the channel is
+   * `interrupted`. Rejects with 100 when the broker is away; the channel is then not subscribed.
+   */
   subscribe(channel: string): Awaitable<void>;
+  /** Stop, perhaps not at once: what still arrives is delivered. Undone by a subscribe that follows. */
   unsubscribe(channel: string): void;
   /**
    * @param metaTtlMs  renewed by the read, as by a publish.
@@ -73,6 +98,12 @@ export interface Broker {
    * The epoch is not compared here: the caller sees it in the result. Creates epoch and offset 0 on first access.
    */
   history(channel: string, filter: HistoryFilter, metaTtlMs: number): Awaitable<History>;
+  /**
+   * A stream turned out to have lost its end (an acknowledged publication is gone, its offset was or will be given to
+   * another): drop it and give it a new epoch, unless `epoch` is not the current one any more. Whoever relied on it then
+   * learns that it cannot recover.
+   */
+  resetEpoch(channel: string, epoch: string): Awaitable<void>;
   /** Drop stored publications; epoch and top offset stay. */
   removeHistory(channel: string): Awaitable<void>;
   publishJoin(channel: string, info: Bytes): Awaitable<void>;

@@ -1,0 +1,58 @@
+/**
+ * One Redis deployment as a broker or presence manager uses it: commands by key, and PUB/SUB. What is behind it, one
+ * server, a Sentinel set or a Cluster, is its own business, as are connecting, reconnecting, and following a failover.
+ *
+ * Contract. Commands for one key are carried out in the order in which they were queued, each at most once: nothing is sent
+ * again after a lost connection (it fails with 100, and may have been carried out), except where the server said that it
+ * did not do it (NOSCRIPT, MOVED, ASK, TRYAGAIN). Everything queued in one turn of the event loop leaves in one write.
+ */
+import type { ClientError } from '../../protocol/codes.js';
+
+/** A reply as Redis gave it; simple strings are strings, bulk strings are Buffers that the receiver may keep. */
+export type Reply = number | string | Buffer | null | Reply[];
+
+/** Who queued a command. Exactly one of the two is called, once. */
+export interface ReplyHandler {
+  reply(reply: Reply): void;
+  /**
+   * 100: the server is away, did not answer in time, or refused (its text is logged); 111: too much is queued, nothing
+   * was sent.
+   */
+  fail(error: ClientError): void;
+}
+
+/** A Lua script, sent by its hash; the server is given the text when it does not know it. */
+export interface Script {
+  readonly name: string;
+  readonly lua: string;
+  /** SHA-1 in hex. */
+  readonly sha: string;
+}
+
+export interface Shard {
+  /** On the hash ring, in logs, in readiness. */
+  readonly name: string;
+  /** Keys of a channel, and the PUB/SUB channel, must share a hash tag; a script must not touch two channels. */
+  readonly isCluster: boolean;
+
+  /** @param key  decides which server of a cluster it goes to. */
+  command(key: string, args: readonly (string | Uint8Array)[], handler: ReplyHandler): void;
+  /** EVALSHA. `keys[0]` decides which server it goes to. Arguments are copied before this returns. */
+  script(script: Script, keys: readonly string[], args: readonly (string | Uint8Array)[], handler: ReplyHandler): void;
+
+  /** Resolves when the server has confirmed. Rejects with 100 while it is away. Batched per turn. */
+  subscribe(pubSubChannel: string): Promise<void>;
+  unsubscribe(pubSubChannel: string): void;
+
+  /** Whether every server of it answers commands and delivers on PUB/SUB, as the canary saw it last. */
+  readonly healthy: boolean;
+  close(): void;
+}
+
+/** What a shard reports. */
+export interface ShardEvents {
+  /** `payload` is borrowed. Channels are as they were subscribed. */
+  message(pubSubChannel: string, payload: Buffer): void;
+  /** The subscription was cut off and is confirmed again: messages in between are gone. */
+  interrupted(pubSubChannel: string): void;
+}
