@@ -11,6 +11,7 @@ import type {
   HistoryFilter,
   PresenceManager,
   PublishOptions,
+  PublishResult,
 } from '../../src/engine/engine.js';
 import type { Bytes } from '../../src/protocol/messages.js';
 import { entry, offsets, texts } from './entries.js';
@@ -41,12 +42,31 @@ const since = (offset: number, limit = -1, reverse = false): HistoryFilter => ({
   since: { offset, epoch: '' },
 });
 
+/** {@link Broker.publish} as a promise. */
+export function publish(
+  broker: Broker,
+  channel: string,
+  bytes: Bytes,
+  options: PublishOptions,
+): Promise<PublishResult> {
+  return new Promise((resolve, reject) =>
+    broker.publish(channel, bytes, options, {
+      succeed: (offset, epoch, suppressed) => resolve(suppressed ? { offset, epoch, suppressed } : { offset, epoch }),
+      fail: reject,
+    }),
+  );
+}
+
 /** Remembers deliveries and lets a test wait for a number of them. */
 export class RecordingSink implements BrokerSink {
   readonly events: string[] = [];
   #waiting: { events: number; resolve: () => void }[] = [];
 
-  publication(channel: string, bytes: Bytes): void {
+  /** Of the publications, in their order. */
+  readonly epochs: string[] = [];
+
+  publication(channel: string, bytes: Bytes, epoch: string): void {
+    this.epochs.push(epoch);
     this.#add(`pub ${channel} ${offsets(bytes)[0]} ${texts(bytes)[0]}`);
   }
 
@@ -58,8 +78,8 @@ export class RecordingSink implements BrokerSink {
     this.#add(`leave ${channel} ${Buffer.from(info)}`);
   }
 
-  lost(channel: string): void {
-    this.#add(`lost ${channel}`);
+  interrupted(channel: string): void {
+    this.#add(`interrupted ${channel}`);
   }
 
   async atLeast(events: number): Promise<string[]> {
@@ -106,7 +126,7 @@ export function describeBroker(
     return { broker: opened.broker, channel, advance: opened.advance ?? (() => expect.unreachable('time is fixed')) };
   };
   const fill = async (broker: Broker, channel: string, count: number, options = stored()): Promise<void> => {
-    for (let i = 1; i <= count; i++) await broker.publish(channel, entry(`"${i}"`), options);
+    for (let i = 1; i <= count; i++) await publish(broker, channel, entry(`"${i}"`), options);
   };
   const read = async (broker: Broker, channel: string, filter: HistoryFilter): Promise<string[]> => {
     const history = await broker.history(channel, filter, DAY_MS);
@@ -123,13 +143,13 @@ export function describeBroker(
   describe(`${name}: publish`, () => {
     it('delivers without offset and epoch where nothing is stored', async () => {
       const { broker, channel } = await start();
-      expect(await broker.publish(channel, entry('{"a":1}'), publishOptions())).toEqual({ offset: 0, epoch: '' });
+      expect(await publish(broker, channel, entry('{"a":1}'), publishOptions())).toEqual({ offset: 0, epoch: '' });
       expect(await sink.atLeast(1)).toEqual([`pub ${channel} 0 {"a":1}`]);
     });
 
     it('delivers the publications of a channel in call order', async () => {
       const { broker, channel } = await start();
-      await Promise.all([1, 2, 3, 4, 5].map((i) => broker.publish(channel, entry(`${i}`), publishOptions())));
+      await Promise.all([1, 2, 3, 4, 5].map((i) => publish(broker, channel, entry(`${i}`), publishOptions())));
       expect(await sink.atLeast(5)).toEqual([1, 2, 3, 4, 5].map((i) => `pub ${channel} 0 ${i}`));
     });
 
@@ -143,7 +163,7 @@ export function describeBroker(
     it('does not read the entry after the call', async () => {
       const { broker, channel } = await start();
       const borrowed = entry('"mine"');
-      const published = broker.publish(channel, borrowed, can.history ? stored() : publishOptions());
+      const published = publish(broker, channel, borrowed, can.history ? stored() : publishOptions());
       borrowed.fill(0);
       await published;
       expect((await sink.atLeast(1))[0]).toMatch(/"mine"$/);
@@ -153,11 +173,12 @@ export function describeBroker(
   describe.runIf(can.history)(`${name}: history`, () => {
     it('numbers publications from 1 within an epoch and delivers them with their offsets', async () => {
       const { broker, channel } = await start();
-      const first = await broker.publish(channel, entry('1'), stored());
-      const second = await broker.publish(channel, entry('2'), stored());
+      const first = await publish(broker, channel, entry('1'), stored());
+      const second = await publish(broker, channel, entry('2'), stored());
       expect(first).toEqual({ offset: 1, epoch: expect.stringMatching(/^\w{4,}$/) });
       expect(second).toEqual({ offset: 2, epoch: first.epoch });
       expect(await sink.atLeast(2)).toEqual([`pub ${channel} 1 1`, `pub ${channel} 2 2`]);
+      expect(sink.epochs).toEqual([first.epoch, first.epoch]);
     });
 
     it('starts at offset 0 on first access, in the epoch that the first publication then has', async () => {
@@ -165,21 +186,21 @@ export function describeBroker(
       const position = await broker.history(channel, POSITION, DAY_MS);
       expect(position.offset).toBe(0);
       expect(position.count).toBe(0);
-      expect((await broker.publish(channel, entry('1'), stored())).epoch).toBe(position.epoch);
+      expect((await publish(broker, channel, entry('1'), stored())).epoch).toBe(position.epoch);
     });
 
     it('keeps the newest up to the size, and no more after the size went down', async () => {
       const { broker, channel } = await start();
       await fill(broker, channel, 5, stored({ historySize: 3 }));
       expect(await read(broker, channel, ALL)).toEqual(['3', '4', '5']);
-      await broker.publish(channel, entry('"6"'), stored({ historySize: 1 }));
+      await publish(broker, channel, entry('"6"'), stored({ historySize: 1 }));
       expect(await read(broker, channel, ALL)).toEqual(['6']);
     });
 
     it('does not number or keep a publication that skips history', async () => {
       const { broker, channel } = await start();
       await fill(broker, channel, 1);
-      expect(await broker.publish(channel, entry('"x"'), publishOptions())).toEqual({ offset: 0, epoch: '' });
+      expect(await publish(broker, channel, entry('"x"'), publishOptions())).toEqual({ offset: 0, epoch: '' });
       expect(await read(broker, channel, ALL)).toEqual(['1']);
       expect((await broker.history(channel, POSITION, DAY_MS)).offset).toBe(1);
     });
@@ -219,9 +240,22 @@ export function describeBroker(
       await broker.removeHistory(channel);
       const after = await broker.history(channel, ALL, DAY_MS);
       expect([after.offset, after.epoch, after.count]).toEqual([3, before.epoch, 0]);
-      await broker.publish(channel, entry('"4"'), stored());
+      await publish(broker, channel, entry('"4"'), stored());
       expect(await read(broker, channel, ALL)).toEqual(['4']);
       expect((await broker.history(channel, POSITION, DAY_MS)).offset).toBe(4);
+    });
+
+    it('gives a stream that lost its end a new epoch, once', async () => {
+      const { broker, channel } = await start();
+      await fill(broker, channel, 3);
+      const { epoch } = await broker.history(channel, POSITION, DAY_MS);
+      await broker.resetEpoch(channel, 'another');
+      expect((await broker.history(channel, POSITION, DAY_MS)).epoch).toBe(epoch);
+      await broker.resetEpoch(channel, epoch);
+      const fresh = await broker.history(channel, ALL, DAY_MS);
+      expect([fresh.offset, fresh.count]).toEqual([0, 0]);
+      expect(fresh.epoch).not.toBe(epoch);
+      expect(await publish(broker, channel, entry('1'), stored())).toEqual({ offset: 1, epoch: fresh.epoch });
     });
 
     it('removes nothing from a channel that has none', async () => {
@@ -243,27 +277,27 @@ export function describeBroker(
     it('publishes a key once and answers with the first position', async () => {
       const { broker, channel } = await start();
       const options = stored({ idempotencyKey: 'k' });
-      const first = await broker.publish(channel, entry('1'), options);
-      await broker.publish(channel, entry('2'), stored());
-      expect(await broker.publish(channel, entry('3'), options)).toEqual({ ...first, suppressed: 'idempotency' });
+      const first = await publish(broker, channel, entry('1'), options);
+      await publish(broker, channel, entry('2'), stored());
+      expect(await publish(broker, channel, entry('3'), options)).toEqual({ ...first, suppressed: 'idempotency' });
       expect(await read(broker, channel, ALL)).toEqual([1, 2]);
-      await broker.publish(channel, entry('4'), stored());
+      await publish(broker, channel, entry('4'), stored());
       expect(await sink.atLeast(3)).toHaveLength(3);
     });
 
     it('holds per channel', async () => {
       const { broker, channel } = await start();
       const options = stored({ idempotencyKey: 'k' });
-      await broker.publish(channel, entry('1'), options);
-      const other = await broker.publish(newChannel(), entry('1'), options);
+      await publish(broker, channel, entry('1'), options);
+      const other = await publish(broker, newChannel(), entry('1'), options);
       expect(other.suppressed).toBeUndefined();
     });
 
     it('holds without history', async () => {
       const { broker, channel } = await start();
       const options = publishOptions({ idempotencyKey: 'k' });
-      await broker.publish(channel, entry('1'), options);
-      const again = await broker.publish(channel, entry('2'), options);
+      await publish(broker, channel, entry('1'), options);
+      const again = await publish(broker, channel, entry('2'), options);
       expect(again).toEqual({ offset: 0, epoch: '', suppressed: 'idempotency' });
     });
   });
@@ -271,31 +305,31 @@ export function describeBroker(
   describe.runIf(can.version)(`${name}: versions`, () => {
     it('suppresses what is not newer and answers with the top', async () => {
       const { broker, channel } = await start();
-      const first = await broker.publish(channel, entry('1'), stored({ version: 2 }));
+      const first = await publish(broker, channel, entry('1'), stored({ version: 2 }));
       for (const version of [1, 2]) {
-        const again = await broker.publish(channel, entry('2'), stored({ version }));
+        const again = await publish(broker, channel, entry('2'), stored({ version }));
         expect(again).toEqual({ ...first, suppressed: 'version' });
       }
-      expect((await broker.publish(channel, entry('3'), stored({ version: 3 }))).offset).toBe(2);
+      expect((await publish(broker, channel, entry('3'), stored({ version: 3 }))).offset).toBe(2);
       expect(await read(broker, channel, ALL)).toEqual([1, 3]);
     });
 
     it('starts over in another version epoch, and an empty one matches any', async () => {
       const { broker, channel } = await start();
-      const publish = async (version: number, versionEpoch: string) =>
-        (await broker.publish(channel, entry('1'), stored({ version, versionEpoch }))).suppressed;
-      expect(await publish(5, 'a')).toBeUndefined();
-      expect(await publish(1, 'b')).toBeUndefined();
-      expect(await publish(1, 'b')).toBe('version');
-      expect(await publish(1, '')).toBe('version');
-      expect(await publish(2, '')).toBeUndefined();
+      const suppressed = async (version: number, versionEpoch: string) =>
+        (await publish(broker, channel, entry('1'), stored({ version, versionEpoch }))).suppressed;
+      expect(await suppressed(5, 'a')).toBeUndefined();
+      expect(await suppressed(1, 'b')).toBeUndefined();
+      expect(await suppressed(1, 'b')).toBe('version');
+      expect(await suppressed(1, '')).toBe('version');
+      expect(await suppressed(2, '')).toBeUndefined();
     });
 
     it('does not remember a suppressed publication under its idempotency key', async () => {
       const { broker, channel } = await start();
-      await broker.publish(channel, entry('1'), stored({ version: 2 }));
-      await broker.publish(channel, entry('2'), stored({ version: 1, idempotencyKey: 'k' }));
-      expect((await broker.publish(channel, entry('3'), stored({ idempotencyKey: 'k' }))).offset).toBe(2);
+      await publish(broker, channel, entry('1'), stored({ version: 2 }));
+      await publish(broker, channel, entry('2'), stored({ version: 1, idempotencyKey: 'k' }));
+      expect((await publish(broker, channel, entry('3'), stored({ idempotencyKey: 'k' }))).offset).toBe(2);
     });
   });
 
@@ -304,7 +338,7 @@ export function describeBroker(
       const { broker, channel, advance } = await start();
       await fill(broker, channel, 1);
       advance(59_000);
-      await broker.publish(channel, entry('"2"'), stored());
+      await publish(broker, channel, entry('"2"'), stored());
       advance(59_000);
       expect(await read(broker, channel, ALL)).toEqual(['1', '2']);
       const before = await broker.history(channel, POSITION, DAY_MS);
@@ -317,13 +351,13 @@ export function describeBroker(
     it('forgets the position history_meta_ttl after the last access', async () => {
       const { broker, channel, advance } = await start();
       const options = stored({ historyTtlMs: 5_000, historyMetaTtlMs: 10_000 });
-      const { epoch } = await broker.publish(channel, entry('1'), options);
+      const { epoch } = await publish(broker, channel, entry('1'), options);
       advance(9_000);
       expect((await broker.history(channel, POSITION, 10_000)).epoch).toBe(epoch);
       advance(9_000);
       expect((await broker.history(channel, POSITION, 10_000)).epoch).toBe(epoch);
       advance(11_000);
-      const renewed = await broker.publish(channel, entry('2'), options);
+      const renewed = await publish(broker, channel, entry('2'), options);
       expect(renewed.offset).toBe(1);
       expect(renewed.epoch).not.toBe(epoch);
     });
@@ -331,16 +365,16 @@ export function describeBroker(
     it.runIf(can.idempotency)('forgets a key after its time', async () => {
       const { broker, channel, advance } = await start();
       const options = stored({ idempotencyKey: 'k', idempotencyTtlMs: 10_000 });
-      await broker.publish(channel, entry('1'), options);
+      await publish(broker, channel, entry('1'), options);
       advance(9_000);
-      expect((await broker.publish(channel, entry('2'), options)).suppressed).toBe('idempotency');
+      expect((await publish(broker, channel, entry('2'), options)).suppressed).toBe('idempotency');
       advance(2_000);
-      expect((await broker.publish(channel, entry('3'), options)).suppressed).toBeUndefined();
+      expect((await publish(broker, channel, entry('3'), options)).suppressed).toBeUndefined();
     });
   });
 
   describe.runIf(can.history && can.idempotency && can.version)(`${name}: any sequence`, () => {
-    const publish = fc.record({
+    const publication = fc.record({
       do: fc.constant('publish' as const),
       text: fc.string({ maxLength: 200, unit: 'grapheme' }).map((text) => JSON.stringify(text)),
       size: fc.constantFrom(1, 2, 3, 7),
@@ -356,7 +390,11 @@ export function describeBroker(
     });
     const remove = fc.record({ do: fc.constant('remove' as const) });
     const ops = fc.array(
-      fc.oneof({ weight: 6, arbitrary: publish }, { weight: 5, arbitrary: history }, { weight: 1, arbitrary: remove }),
+      fc.oneof(
+        { weight: 6, arbitrary: publication },
+        { weight: 5, arbitrary: history },
+        { weight: 1, arbitrary: remove },
+      ),
       { maxLength: 60 },
     );
 
@@ -373,7 +411,7 @@ export function describeBroker(
             } else if (op.do === 'publish') {
               const { size: historySize, key: idempotencyKey, version, versionEpoch } = op;
               const options = stored({ historySize, idempotencyKey, version, versionEpoch });
-              const result = await broker.publish(channel, entry(op.text), options);
+              const result = await publish(broker, channel, entry(op.text), options);
               expect(result.offset).toBe(model.publish(op.text, historySize, idempotencyKey, version, versionEpoch));
             } else {
               const { sinceOffset, limit, reverse } = op;

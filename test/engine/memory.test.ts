@@ -1,12 +1,28 @@
 import { describe, expect, it } from 'vitest';
+import type { PublishOptions, PublishResult } from '../../src/engine/engine.js';
 import { randomEpoch } from '../../src/engine/epoch.js';
 import { MemoryBroker } from '../../src/engine/memory/broker.js';
 import { MemoryPresence } from '../../src/engine/memory/presence.js';
 import { IdempotentResults } from '../../src/engine/memory/results.js';
 import { Stream } from '../../src/engine/memory/stream.js';
 import { ManualClock } from '../../src/lib/clock.js';
+import type { Bytes } from '../../src/protocol/messages.js';
 import { ALL, describeBroker, describePresence, POSITION, publishOptions, RecordingSink, stored } from './contract.js';
 import { entry, offsets, readEntries, texts } from './entries.js';
+
+/** The memory broker answers before it returns. */
+function publish(
+  ...[broker, ...call]: [broker: MemoryBroker, channel: string, bytes: Bytes, options: PublishOptions]
+): PublishResult {
+  let answer: PublishResult | undefined;
+  broker.publish(...call, {
+    succeed: (offset, epoch, suppressed) => {
+      answer = { offset, epoch, suppressed };
+    },
+    fail: (error) => expect.unreachable(error.message),
+  });
+  return answer!;
+}
 
 describeBroker('memory', (sink) => {
   const clock = new ManualClock(1_000_000);
@@ -28,14 +44,14 @@ describe('memory broker', () => {
 
   it('has delivered when publish returns', () => {
     const { broker, sink } = open();
-    broker.publish('a', entry('1'), publishOptions());
-    broker.publish('a', entry('2'), stored());
+    publish(broker, 'a', entry('1'), publishOptions());
+    publish(broker, 'a', entry('2'), stored());
     expect(sink.events).toEqual(['pub a 0 1', 'pub a 1 2']);
   });
 
   it('stamps the time and leaves the flags', () => {
     const { broker } = open();
-    broker.publish('a', entry('1', 3), stored());
+    publish(broker, 'a', entry('1', 3), stored());
     const [read] = readEntries(broker.history('a', ALL, 0).entries);
     expect(read).toMatchObject({ offset: 1, flags: 3, timeMs: 1_000_000, text: '1' });
   });
@@ -44,14 +60,14 @@ describe('memory broker', () => {
     const { broker, sink } = open();
     const shared = entry('1');
     shared.writeDoubleLE(77, 5);
-    broker.publish('a', shared, publishOptions());
-    broker.publish('b', shared, stored());
+    publish(broker, 'a', shared, publishOptions());
+    publish(broker, 'b', shared, stored());
     expect(sink.events).toEqual(['pub a 0 1', 'pub b 1 1']);
   });
 
   it('never forgets a position whose meta ttl is 0', () => {
     const { broker, clock } = open();
-    const { epoch } = broker.publish('a', entry('1'), stored({ historyMetaTtlMs: 0 }));
+    const { epoch } = publish(broker, 'a', entry('1'), stored({ historyMetaTtlMs: 0 }));
     clock.advance(1e12);
     broker.sweep(clock.now());
     expect(broker.history('a', POSITION, 0)).toMatchObject({ offset: 1, epoch });
@@ -59,8 +75,8 @@ describe('memory broker', () => {
 
   it('frees expired streams by sweeping, however many there are', () => {
     const { broker, clock } = open();
-    for (let i = 0; i < 20_000; i++) broker.publish(`c${i}`, entry('1'), stored({ historyMetaTtlMs: 70_000 }));
-    broker.publish('kept', entry('1'), stored({ historyMetaTtlMs: 100_000 }));
+    for (let i = 0; i < 20_000; i++) publish(broker, `c${i}`, entry('1'), stored({ historyMetaTtlMs: 70_000 }));
+    publish(broker, 'kept', entry('1'), stored({ historyMetaTtlMs: 100_000 }));
     clock.advance(71_000);
     broker.sweep(clock.now());
     expect(broker.streams).toBeGreaterThan(19_000);
@@ -72,10 +88,11 @@ describe('memory broker', () => {
 
   it('forgets the oldest idempotency result when full', () => {
     const { broker } = open(2);
-    const publish = (idempotencyKey: string) => broker.publish('a', entry('1'), stored({ idempotencyKey })).suppressed;
-    for (const key of ['a', 'b', 'c']) publish(key);
-    expect(publish('b')).toBe('idempotency');
-    expect(publish('a')).toBeUndefined();
+    const suppressed = (idempotencyKey: string) =>
+      publish(broker, 'a', entry('1'), stored({ idempotencyKey })).suppressed;
+    for (const key of ['a', 'b', 'c']) suppressed(key);
+    expect(suppressed('b')).toBe('idempotency');
+    expect(suppressed('a')).toBeUndefined();
   });
 });
 
@@ -120,8 +137,8 @@ describe('idempotent results', () => {
 describe('the epoch of a stream', () => {
   it('comes with its first publication and no other, also from history', () => {
     const broker = new MemoryBroker(new RecordingSink(), { clock: new ManualClock(1_000_000) });
-    const { epoch } = broker.publish('a', entry('1'), stored());
-    broker.publish('a', entry('2'), stored());
+    const { epoch } = publish(broker, 'a', entry('1'), stored());
+    publish(broker, 'a', entry('2'), stored());
     expect(readEntries(broker.history('a', ALL, 0).entries).map((read) => read.epoch)).toEqual([epoch, undefined]);
   });
 });

@@ -1,7 +1,7 @@
 import type { Clock } from '../../lib/clock.js';
 import { entryWithEpoch } from '../../protocol/entry.js';
 import type { Bytes, StreamPosition } from '../../protocol/messages.js';
-import type { Broker, BrokerSink, History, HistoryFilter, PublishOptions, PublishResult } from '../engine.js';
+import type { Broker, BrokerSink, History, HistoryFilter, PublishOptions, PublishReply } from '../engine.js';
 import { randomEpoch } from '../epoch.js';
 import { IdempotentResults } from './results.js';
 import { Stream, stampEntry } from './stream.js';
@@ -39,20 +39,13 @@ export class MemoryBroker implements Broker {
   }
 
   /** A publication without history is stamped in the caller's own buffer and passed on, not copied. */
-  publish(channel: string, entry: Bytes, options: PublishOptions): PublishResult {
+  publish(channel: string, entry: Bytes, options: PublishOptions, reply: PublishReply): void {
     const nowMs = this.#clock.now();
-    if (options.idempotencyKey !== '') {
-      const first = this.#results.get(channel, options.idempotencyKey, nowMs);
-      if (first !== undefined) return { offset: first.offset, epoch: first.epoch, suppressed: 'idempotency' };
-    }
-    const result =
-      options.historySize > 0 && options.historyTtlMs > 0
-        ? this.#store(channel, entry, options, nowMs)
-        : this.#pass(channel, entry, nowMs);
-    if (options.idempotencyKey !== '' && result.suppressed === undefined) {
-      this.#results.set(channel, options.idempotencyKey, result, nowMs + options.idempotencyTtlMs);
-    }
-    return result;
+    const { idempotencyKey: key } = options;
+    const first = key === '' ? undefined : this.#results.get(channel, key, nowMs);
+    if (first !== undefined) reply.succeed(first.offset, first.epoch, 'idempotency');
+    else if (options.historySize > 0 && options.historyTtlMs > 0) this.#store(channel, entry, options, nowMs, reply);
+    else this.#pass(channel, entry, options, nowMs, reply);
   }
 
   subscribe(): void {}
@@ -63,6 +56,10 @@ export class MemoryBroker implements Broker {
     const stream = this.#stream(channel, metaTtlMs, this.#clock.now());
     const { count, entries } = stream.select(filter);
     return { offset: stream.top, epoch: stream.epoch, count, entries };
+  }
+
+  resetEpoch(channel: string, epoch: string): void {
+    if (this.#streams.get(channel)?.epoch === epoch) this.#streams.delete(channel);
   }
 
   removeHistory(channel: string): void {
@@ -92,26 +89,33 @@ export class MemoryBroker implements Broker {
     return this.#streams.size;
   }
 
-  #pass(channel: string, entry: Bytes, nowMs: number): PublishResult {
+  #pass(channel: string, entry: Bytes, options: PublishOptions, nowMs: number, reply: PublishReply): void {
     stampEntry(entry, 0, 0, nowMs);
-    this.sink.publication(channel, entry);
-    return { offset: 0, epoch: '' };
+    this.#remember(channel, options, NOT_STORED, nowMs);
+    this.sink.publication(channel, entry, '');
+    reply.succeed(0, '');
   }
 
-  #store(channel: string, entry: Bytes, options: PublishOptions, nowMs: number): PublishResult {
+  #store(channel: string, entry: Bytes, options: PublishOptions, nowMs: number, reply: PublishReply): void {
     const stream = this.#stream(channel, options.historyMetaTtlMs, nowMs);
     stream.entriesExpireAtMs = nowMs + options.historyTtlMs;
     if (options.version > 0) {
       const sameOrder = options.versionEpoch === '' || options.versionEpoch === stream.versionEpoch;
-      if (sameOrder && options.version <= stream.version) return { ...position(stream), suppressed: 'version' };
+      if (sameOrder && options.version <= stream.version) return reply.succeed(stream.top, stream.epoch, 'version');
       stream.version = options.version;
       stream.versionEpoch = options.versionEpoch;
     }
     const first = stream.top === 0 ? entryWithEpoch(entry, stream.epoch) : entry;
     const stored = stream.append(first, options.historySize, nowMs);
-    const result = position(stream);
-    this.sink.publication(channel, stored);
-    return result;
+    const { top, epoch } = stream;
+    this.#remember(channel, options, { offset: top, epoch }, nowMs);
+    this.sink.publication(channel, stored, epoch);
+    reply.succeed(top, epoch);
+  }
+
+  #remember(channel: string, options: PublishOptions, position: StreamPosition, nowMs: number): void {
+    const { idempotencyKey: key, idempotencyTtlMs } = options;
+    if (key !== '') this.#results.set(channel, key, position, nowMs + idempotencyTtlMs);
   }
 
   /** The channel's stream, made if need be, rid of what expired and with its life extended. */
@@ -136,4 +140,4 @@ export class MemoryBroker implements Broker {
   }
 }
 
-const position = (stream: Stream): StreamPosition => ({ offset: stream.top, epoch: stream.epoch });
+const NOT_STORED: StreamPosition = { offset: 0, epoch: '' };
