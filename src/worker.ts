@@ -80,6 +80,7 @@ if (slot < boot.owners) {
       };
     },
     recoveryMaxPublications: config.client.recovery_max_publication_limit,
+    later: (ms, run) => void setTimeout(run, ms).unref(),
     log,
   });
   setInterval(() => presence.sweep(clock.now()), ENGINE_SWEEP_MS).unref();

@@ -1,33 +1,38 @@
 /**
  * The owner's side of the data path: for each channel that hashes to this worker, the one place where its order is made,
- * where its history and presence are, and where it is known which workers have subscribers.
+ * where its history and presence are asked, and where it is known which workers have subscribers.
  *
- * Subscribing without a gap. An attach is handled in one step: the position is read, the worker is noted, the ack is
- * put on the same ring as the channel's publications. So everything up to the ack's position is in the ack, and
- * everything after it follows on the ring. Nothing is buffered, merged or doubled.
+ * Subscribing without a gap. The ack of an attach carries a position and stands on the same ring as the channel's
+ * publications, at that very position: everything up to it is in the ack, everything after it follows on the ring.
+ * Nothing is merged or doubled at the edge. attaching.ts and follower.ts see to it that owner and engine agree on where
+ * the stream is, also when the engine is at the other end of a network.
  *
  * Losing without silence. A publication that a full ring refuses is replaced by a `lost` record, which must arrive
  * before any later publication of that channel (mesh/link.ts keeps the order). The edge then tells the members who rely
  * on continuity, and they recover from history.
- *
- * The engine must answer at once here; one that must ask over a network needs its attach split in two.
  */
-import type { Awaitable, Broker, BrokerSink, PresenceManager } from '../engine/engine.js';
+import type {
+  Awaitable,
+  Broker,
+  BrokerSink,
+  History,
+  HistoryFilter,
+  PresenceManager,
+  PublishReply,
+  PublishResult,
+} from '../engine/engine.js';
 import { type ByteReader, ByteWriter } from '../lib/bytes.js';
-import { asClientError, type Calls } from '../mesh/calls.js';
+import { asClientError, type Calls, type Ticket } from '../mesh/calls.js';
 import type { Mesh } from '../mesh/mesh.js';
 import { RecordKind } from '../mesh/records.js';
-import { errors } from '../protocol/codes.js';
-import type { Bytes, StreamPosition } from '../protocol/messages.js';
+import { type ClientError, errors } from '../protocol/codes.js';
+import { entryOffset } from '../protocol/entry.js';
+import type { Bytes } from '../protocol/messages.js';
+import { type Announcement, Attaching, type AttachingHost, readAnnouncement, readAttach } from './attaching.js';
+import { Follower, type FollowerHost } from './follower.js';
 import { type Attachment, OwnedChannel } from './owned-channel.js';
 import { fanOut, readPublish } from './path.js';
 import { AttachFlag, DetachFlag, HistoryFlag, SUPPRESSED } from './records.js';
-import { NOWHERE, POSITION_ONLY, type Recovery, recoverCache, recoverStream, unrecovered } from './recovery.js';
-
-/** An engine whose answers are at hand. */
-type Immediate<T> = {
-  [K in keyof T]: T[K] extends (...args: infer A) => Awaitable<infer R> ? (...args: A) => R : T[K];
-};
 
 export interface HistoryOptions {
   size: number;
@@ -38,35 +43,36 @@ export interface HistoryOptions {
 export interface OwnerDeps {
   readonly mesh: Mesh;
   readonly calls: Calls;
-  readonly broker: (sink: BrokerSink) => Immediate<Broker>;
-  readonly presence: Immediate<PresenceManager>;
+  readonly broker: (sink: BrokerSink) => Broker;
+  readonly presence: PresenceManager;
   /** What the configuration says of a channel's history; size 0 for none. */
   readonly history: (channel: string) => HistoryOptions;
   readonly recoveryMaxPublications: number;
+  /** Calls back after some time. */
+  readonly later: (ms: number, run: () => void) => void;
   readonly log: { error(fields: object, message: string): void };
 }
 
 const PRESENCE_TTL_MS = 60_000;
 const IDEMPOTENCY_TTL_MS = 300_000;
 
-interface Announcement {
-  client: string;
-  user: string;
-  info: Buffer;
-}
-
-export class Owner implements BrokerSink {
+export class Owner implements BrokerSink, AttachingHost, FollowerHost {
   readonly counters = { lostPublications: 0 };
+  readonly recoveryMaxPublications: number;
+  readonly healMaxPublications: number;
+  readonly later: (ms: number, run: () => void) => void;
   readonly #channels = new Map<string, OwnedChannel>();
   readonly #out = new ByteWriter(4096);
-  readonly #broker: Immediate<Broker>;
-  readonly #presence: Immediate<PresenceManager>;
+  readonly #broker: Broker;
+  readonly #presence: PresenceManager;
   readonly #mesh: Mesh;
   readonly #calls: Calls;
 
   constructor(private readonly deps: OwnerDeps) {
     this.#mesh = deps.mesh;
     this.#calls = deps.calls;
+    this.later = deps.later;
+    this.recoveryMaxPublications = this.healMaxPublications = deps.recoveryMaxPublications;
     this.#presence = deps.presence;
     this.#broker = deps.broker(this);
     this.#mesh.on(RecordKind.publish, this.#answering(this.#publish));
@@ -81,11 +87,18 @@ export class Owner implements BrokerSink {
     this.#mesh.onReplaced((slot) => this.#forgetSlot(slot));
   }
 
+  /** Channels with subscribers on this node. */
+  channels(): Iterable<OwnedChannel> {
+    return this.#channels.values();
+  }
+
   // ---- BrokerSink ----
 
-  publication(channel: string, entry: Bytes): void {
-    const owned = this.#channels.get(channel);
-    if (owned !== undefined) fanOut(this.#out, owned, entry, this.#hand);
+  publication(name: string, entry: Bytes, epoch: string): void {
+    const channel = this.#channels.get(name);
+    if (channel === undefined) return;
+    if (channel.follower !== undefined && entryOffset(entry) > 0) channel.follower.publication(entry, epoch);
+    else this.deliver(channel, entry);
   }
 
   join(channel: string, info: Bytes): void {
@@ -96,11 +109,19 @@ export class Owner implements BrokerSink {
     this.#tell(RecordKind.leave, channel, info);
   }
 
-  lost(channel: string): void {
-    for (const edge of this.#channels.get(channel)?.edges ?? []) this.#markLost(edge);
+  interrupted(channel: string): void {
+    this.#channels.get(channel)?.follower?.interrupted();
   }
 
   // ---- handing records to edges ----
+
+  deliver(channel: OwnedChannel, entry: Bytes): void {
+    fanOut(this.#out, channel, entry, this.#hand);
+  }
+
+  lose(channel: OwnedChannel): void {
+    for (const edge of channel.edges) this.#markLost(edge);
+  }
 
   readonly #hand = (edge: Attachment, record: Buffer): void => {
     if (this.#mesh.send(edge.slot, record)) return;
@@ -134,23 +155,34 @@ export class Owner implements BrokerSink {
   // ---- what edges ask ----
 
   /** A handler of a call: whatever it throws is the answer. */
-  #answering(handle: (record: ByteReader, from: number, id: number) => void) {
+  #answering(handle: (record: ByteReader, ticket: Ticket) => void) {
     return (record: ByteReader, from: number): void => {
-      const id = record.u32le();
+      const ticket = this.#calls.ticket(from, record.u32le());
       try {
-        handle.call(this, record, from, id);
+        handle.call(this, record, ticket);
       } catch (thrown) {
-        const error = asClientError(thrown);
-        if (error === errors.internal) this.deps.log.error({ err: thrown }, 'a request to a channel owner failed');
-        this.#calls.refuse(from, id, error);
+        ticket.refuse(this.#asError(thrown));
       }
     };
   }
 
-  #publish(record: ByteReader, from: number, id: number): void {
+  #asError(thrown: unknown): ClientError {
+    const error = asClientError(thrown);
+    // A code is an answer; anything else is a fault of ours.
+    if (thrown !== error) this.deps.log.error({ err: thrown }, 'a request to a channel owner failed');
+    return error;
+  }
+
+  /** `then` at once where the answer is at hand. */
+  #when<T>(answer: Awaitable<T>, then: (value: T) => void, failed: (error: ClientError) => void): void {
+    if (answer instanceof Promise) answer.then(then).catch((thrown) => failed(this.#asError(thrown)));
+    else then(answer);
+  }
+
+  #publish(record: ByteReader, ticket: Ticket): void {
     const { channel, call, entry } = readPublish(record);
     const history = this.deps.history(channel);
-    const result = this.#broker.publish(channel, entry, {
+    const options = {
       historySize: call.skipHistory ? 0 : history.size,
       historyTtlMs: history.ttlMs,
       historyMetaTtlMs: history.metaTtlMs,
@@ -159,95 +191,121 @@ export class Owner implements BrokerSink {
       version: call.version,
       versionEpoch: call.versionEpoch,
       delta: call.delta,
-    });
-    const out = this.#calls.beginReply(id);
-    out.f64le(result.offset);
-    out.string(result.epoch);
-    out.u8(SUPPRESSED.indexOf(result.suppressed));
-    // It is published: "try again", which 111 would say, could publish it twice.
-    this.#calls.endReply(from, id, errors.internal);
+    };
+    this.#broker.publish(channel, entry, options, new Publishing(this.#calls, ticket));
   }
 
-  #attach(record: ByteReader, from: number, id: number): void {
-    const edgeId = record.u32le();
-    const channel = record.string();
-    const flags = record.u8();
-    const since = (flags & AttachFlag.recover) !== 0 ? { offset: record.f64le(), epoch: record.string() } : undefined;
-    const announced = (flags & (AttachFlag.presence | AttachFlag.joinLeave)) !== 0;
-    const who = announced ? readAnnouncement(record) : undefined;
+  #attach(record: ByteReader, ticket: Ticket): void {
+    const { name, ...request } = readAttach(record);
+    const channel = this.#own(name);
+    const attaching = new Attaching(this, channel, ticket, request);
+    channel.expect(attaching);
+    attaching.start();
+  }
 
-    const stream = this.#read(channel, flags, since);
-    if (since !== undefined && !stream.recovered && (flags & AttachFlag.rejectUnrecovered) !== 0)
-      throw errors.unrecoverablePosition;
-    const owned = this.#own(channel);
-    owned.attach(from, edgeId);
-    const told = this.#calls.reply(from, id, (out) => {
-      out.f64le(stream.offset);
-      out.string(stream.epoch);
-      out.u8(stream.recovered ? 1 : 0);
-      out.raw(stream.entries);
-    });
+  // ---- AttachingHost ----
+
+  subscribed(channel: OwnedChannel, then: () => void, failed: (error: ClientError) => void): void {
+    this.#when(channel.subscribing, then, failed);
+  }
+
+  follower(channel: OwnedChannel): Follower | undefined {
+    if (channel.follower === undefined && this.deps.history(channel.name).size > 0)
+      channel.follower = new Follower(this, channel);
+    return channel.follower;
+  }
+
+  read(
+    channel: OwnedChannel,
+    filter: HistoryFilter,
+    done: (history: History) => void,
+    failed: (error: ClientError) => void,
+  ): void {
+    this.#when(this.#broker.history(channel.name, filter, this.deps.history(channel.name).metaTtlMs), done, failed);
+  }
+
+  resetEpoch(channel: OwnedChannel, epoch: string): void {
+    this.deps.log.error({ channel: channel.name, epoch }, 'a stream has lost its end: it starts anew');
+    this.#when(
+      this.#broker.resetEpoch(channel.name, epoch),
+      () => {},
+      () => {},
+    );
+  }
+
+  attached({ channel, flags, who }: Attaching, told: boolean): void {
     // Who is not told detaches, if nobody else is there (see Edge).
     if (!told || who === undefined) return;
-    if ((flags & AttachFlag.presence) !== 0)
-      this.#presence.add(channel, who.client, who.user, Buffer.from(who.info), PRESENCE_TTL_MS);
-    if ((flags & AttachFlag.joinLeave) !== 0) this.#broker.publishJoin(channel, Buffer.from(who.info));
+    if ((flags & AttachFlag.presence) !== 0) this.#announce(channel.name, who);
+    if ((flags & AttachFlag.joinLeave) !== 0) this.#notice(this.#broker.publishJoin(channel.name, who.info));
   }
 
-  /** Position, and what the subscriber missed. */
-  #read(channel: string, flags: number, since: StreamPosition | undefined): Recovery {
-    if ((flags & AttachFlag.position) === 0) return NOWHERE;
-    const { metaTtlMs } = this.deps.history(channel);
-    const max = this.deps.recoveryMaxPublications;
-    if (since === undefined) return unrecovered(this.#broker.history(channel, POSITION_ONLY, metaTtlMs));
-    if ((flags & AttachFlag.cache) !== 0) {
-      const limit = (flags & AttachFlag.filtered) !== 0 ? max : 1;
-      return recoverCache(this.#broker.history(channel, { limit, reverse: true }, metaTtlMs), since);
-    }
-    return recoverStream(this.#broker.history(channel, { limit: max, since, reverse: false }, metaTtlMs), since);
+  gaveUp({ channel }: Attaching): void {
+    this.#dropIfUnused(channel);
   }
 
   #detach(record: ByteReader, from: number): void {
     const edgeId = record.u32le();
-    const channel = record.string();
+    const name = record.string();
     const flags = record.u8();
-    const owned = this.#channels.get(channel);
-    if ((flags & DetachFlag.last) !== 0 && owned !== undefined) this.#release(owned, from, edgeId);
-    if ((flags & (DetachFlag.presence | DetachFlag.joinLeave)) === 0) return;
-    const who = readAnnouncement(record);
-    if ((flags & DetachFlag.presence) !== 0) this.#presence.remove(channel, who.client, who.user);
-    if ((flags & DetachFlag.joinLeave) !== 0) this.#broker.publishLeave(channel, Buffer.from(who.info));
+    const announced = (flags & (DetachFlag.presence | DetachFlag.joinLeave)) !== 0;
+    const who = announced ? readAnnouncement(record) : undefined;
+    const channel = this.#channels.get(name);
+    // Whoever leaves before its attach was answered was not announced yet.
+    const waiting = channel?.attaching.find((it) => it.ticket.slot === from && it.who?.client === who?.client);
+    if (channel !== undefined && (flags & DetachFlag.last) !== 0) this.#release(channel, from, edgeId);
+    if (who === undefined) return;
+    if (waiting !== undefined) {
+      waiting.who = undefined;
+      return;
+    }
+    if ((flags & DetachFlag.presence) !== 0) this.#notice(this.#presence.remove(name, who.client, who.user));
+    if ((flags & DetachFlag.joinLeave) !== 0) this.#notice(this.#broker.publishLeave(name, who.info));
   }
 
   #renew(record: ByteReader): void {
     const channel = record.string();
-    const who = readAnnouncement(record);
-    this.#presence.add(channel, who.client, who.user, Buffer.from(who.info), PRESENCE_TTL_MS);
+    this.#announce(channel, readAnnouncement(record));
   }
 
-  #history(record: ByteReader, from: number, id: number): void {
+  #announce(channel: string, { client, user, info }: Announcement): void {
+    this.#notice(this.#presence.add(channel, client, user, info, PRESENCE_TTL_MS));
+  }
+
+  /** Presence is renewed, and joins and leaves promise nothing: the engine logs what it could not do. */
+  #notice(done: Awaitable<void>): void {
+    this.#when(
+      done,
+      () => {},
+      () => {},
+    );
+  }
+
+  #history(record: ByteReader, ticket: Ticket): void {
     const channel = record.string();
     const flags = record.u8();
     const limit = record.f64le();
     const since = (flags & HistoryFlag.since) !== 0 ? { offset: record.f64le(), epoch: record.string() } : undefined;
-    const reverse = (flags & HistoryFlag.reverse) !== 0;
-    const history = this.#broker.history(channel, { limit, since, reverse }, this.deps.history(channel).metaTtlMs);
-    if (since !== undefined && since.epoch !== '' && since.epoch !== history.epoch) throw errors.unrecoverablePosition;
-    this.#calls.reply(from, id, (out) => {
-      out.f64le(history.offset);
-      out.string(history.epoch);
-      out.raw(history.entries);
-    });
+    const filter = { limit, since, reverse: (flags & HistoryFlag.reverse) !== 0 };
+    this.#answer(
+      ticket,
+      this.#broker.history(channel, filter, this.deps.history(channel).metaTtlMs),
+      (history, out) => {
+        if (since !== undefined && since.epoch !== '' && since.epoch !== history.epoch)
+          throw errors.unrecoverablePosition;
+        out.f64le(history.offset);
+        out.string(history.epoch);
+        out.raw(history.entries);
+      },
+    );
   }
 
-  #removeHistory(record: ByteReader, from: number, id: number): void {
-    this.#broker.removeHistory(record.string());
-    this.#calls.reply(from, id, () => {});
+  #removeHistory(record: ByteReader, ticket: Ticket): void {
+    this.#answer(ticket, this.#broker.removeHistory(record.string()), () => {});
   }
 
-  #showPresence(record: ByteReader, from: number, id: number): void {
-    const present = this.#presence.presence(record.string());
-    this.#calls.reply(from, id, (out) => {
+  #showPresence(record: ByteReader, ticket: Ticket): void {
+    this.#answer(ticket, this.#presence.presence(record.string()), (present, out) => {
       for (const [client, info] of present) {
         out.string(client);
         out.bytes(info);
@@ -255,54 +313,95 @@ export class Owner implements BrokerSink {
     });
   }
 
-  #presenceStats(record: ByteReader, from: number, id: number): void {
-    const stats = this.#presence.stats(record.string());
-    this.#calls.reply(from, id, (out) => {
+  #presenceStats(record: ByteReader, ticket: Ticket): void {
+    this.#answer(ticket, this.#presence.stats(record.string()), (stats, out) => {
       out.u32le(stats.numClients);
       out.u32le(stats.numUsers);
     });
   }
 
+  #answer<T>(ticket: Ticket, result: Awaitable<T>, write: (value: T, out: ByteWriter) => void): void {
+    this.#when(
+      result,
+      (value) => void ticket.reply((out) => write(value, out)),
+      (error) => ticket.refuse(error),
+    );
+  }
+
   // ---- which workers a channel is on ----
 
-  #own(channel: string): OwnedChannel {
-    let owned = this.#channels.get(channel);
-    if (owned === undefined) {
-      this.#broker.subscribe(channel);
-      owned = new OwnedChannel(channel);
-      this.#channels.set(channel, owned);
+  #own(name: string): OwnedChannel {
+    let channel = this.#channels.get(name);
+    if (channel === undefined) {
+      channel = new OwnedChannel(name);
+      this.#channels.set(name, channel);
+      this.#subscribe(channel);
     }
-    return owned;
+    return channel;
   }
 
-  #release(owned: OwnedChannel, slot: number, edgeId: number): void {
-    owned.detach(slot, edgeId);
-    this.#dropIfUnused(owned);
+  #subscribe(channel: OwnedChannel): void {
+    const subscribing = this.#broker.subscribe(channel.name);
+    if (!(subscribing instanceof Promise)) return;
+    channel.subscribing = subscribing;
+    // Where it failed everybody who attaches is refused, and with the last of them the channel goes.
+    subscribing.then(
+      () => {
+        channel.subscribing = undefined;
+      },
+      () => {},
+    );
   }
 
-  #dropIfUnused(owned: OwnedChannel): void {
-    if (owned.edges.length > 0) return;
-    this.#channels.delete(owned.name);
-    this.#broker.unsubscribe(owned.name);
+  #release(channel: OwnedChannel, slot: number, edgeId: number): void {
+    channel.detach(slot, edgeId);
+    for (const attaching of channel.attaching)
+      if (attaching.ticket.slot === slot && attaching.edgeId === edgeId) attaching.cancelled = true;
+    this.#dropIfUnused(channel);
+  }
+
+  #dropIfUnused(channel: OwnedChannel): void {
+    if (!channel.unused || this.#channels.get(channel.name) !== channel) return;
+    this.#channels.delete(channel.name);
+    this.#broker.unsubscribe(channel.name);
   }
 
   #forgetSlot(slot: number): void {
-    for (const owned of [...this.#channels.values()]) {
-      owned.detachAll(slot);
-      this.#dropIfUnused(owned);
+    for (const channel of [...this.#channels.values()]) {
+      channel.detachAll(slot);
+      this.#dropIfUnused(channel);
     }
   }
 
   /** The edge does not know this number: its detach was dropped by an overflow. */
   #forgetEdge(slot: number, edgeId: number): void {
-    for (const owned of this.#channels.values()) {
-      if (!owned.edges.some((edge) => edge.slot === slot && edge.edgeId === edgeId)) continue;
-      this.#release(owned, slot, edgeId);
+    for (const channel of this.#channels.values()) {
+      if (!channel.edges.some((edge) => edge.slot === slot && edge.edgeId === edgeId)) continue;
+      this.#release(channel, slot, edgeId);
       return;
     }
   }
 }
 
-function readAnnouncement(record: ByteReader): Announcement {
-  return { client: record.string(), user: record.string(), info: record.rest() };
+/** A publisher that waits for the broker. */
+class Publishing implements PublishReply {
+  constructor(
+    private readonly calls: Calls,
+    private readonly ticket: Ticket,
+  ) {}
+
+  succeed(offset: number, epoch: string, suppressed?: PublishResult['suppressed']): void {
+    const { ticket } = this;
+    if (!ticket.valid) return;
+    const out = this.calls.beginReply(ticket.id);
+    out.f64le(offset);
+    out.string(epoch);
+    out.u8(SUPPRESSED.indexOf(suppressed));
+    // It is published: "try again", which 111 would say, could publish it twice.
+    this.calls.endReply(ticket.slot, ticket.id, errors.internal);
+  }
+
+  fail(error: ClientError): void {
+    this.ticket.refuse(error);
+  }
 }

@@ -22,6 +22,18 @@ export const unrecovered = ({ offset, epoch }: StreamPosition): Recovery => ({
   entries: NO_PUBLICATIONS,
 });
 
+/** A read of history, and what was published between it and `position`. @param reverse  whether the read is newest first. */
+export function extend(
+  read: History,
+  position: StreamPosition,
+  published: readonly Bytes[],
+  reverse: boolean,
+): History {
+  if (published.length === 0) return read;
+  const entries = Buffer.concat(reverse ? [...published.toReversed(), read.entries] : [read.entries, ...published]);
+  return { ...position, count: read.count + published.length, entries };
+}
+
 /** Complete if the same stream goes on right after `since` and reaches the top: the first and last entry tell. */
 export function recoverStream(history: History, since: StreamPosition): Recovery {
   const { offset, epoch, count, entries } = history;

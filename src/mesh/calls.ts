@@ -7,6 +7,7 @@
 import { type ByteReader, ByteWriter } from '../lib/bytes.js';
 import type { Clock } from '../lib/clock.js';
 import { type ClientError, errors } from '../protocol/codes.js';
+import type { Link } from './link.js';
 import type { Mesh } from './mesh.js';
 import { RecordKind } from './records.js';
 
@@ -87,6 +88,11 @@ export class Calls {
     return false;
   }
 
+  /** A call that `slot` made, to be answered later. */
+  ticket(slot: number, id: number): Ticket {
+    return new Ticket(this, this.mesh, slot, id);
+  }
+
   refuse(slot: number, id: number, error: ClientError): void {
     const out = this.#scratch.reset();
     out.u8(RecordKind.failure);
@@ -117,6 +123,37 @@ export class Calls {
       this.#open.delete(id);
       call.pending.fail(errors.internal);
     }
+  }
+}
+
+/**
+ * The right to answer a call, once. Where the caller was replaced meanwhile nothing is sent: its successor may have a call
+ * of the same number.
+ */
+export class Ticket {
+  readonly #link: Link;
+
+  constructor(
+    private readonly calls: Calls,
+    private readonly mesh: Mesh,
+    readonly slot: number,
+    readonly id: number,
+  ) {
+    this.#link = mesh.link(slot);
+  }
+
+  /** Whether the caller is still there. */
+  get valid(): boolean {
+    return this.mesh.link(this.slot) === this.#link;
+  }
+
+  /** See {@link Calls.reply}. @returns false also where the caller is gone. */
+  reply(write: (out: ByteWriter) => void, refusal?: ClientError): boolean {
+    return this.valid && this.calls.reply(this.slot, this.id, write, refusal);
+  }
+
+  refuse(error: ClientError): void {
+    if (this.valid) this.calls.refuse(this.slot, this.id, error);
   }
 }
 

@@ -56,18 +56,16 @@ export class MeshAsks implements Asks {
   }
 
   async #answer(from: number, id: number, question: string, body: string): Promise<void> {
-    const link = this.mesh.link(from);
-    // Where the asker was replaced meanwhile, its successor may have a call of the same number.
-    const gone = (): boolean => this.mesh.link(from) !== link;
+    const ticket = this.calls.ticket(from, id);
     try {
       const handler = this.#answers.get(question);
       if (!handler) throw errors.methodNotFound;
       const answer = Buffer.from(JSON.stringify((await handler(parse(body), from)) ?? null));
-      if (!gone()) this.calls.reply(from, id, (out) => out.raw(answer));
+      ticket.reply((out) => out.raw(answer));
     } catch (thrown) {
       const error = asClientError(thrown);
       if (error === errors.internal) this.log.error({ err: thrown, question }, 'a question between threads failed');
-      if (!gone()) this.calls.refuse(from, id, error);
+      ticket.refuse(error);
     }
   }
 }

@@ -70,6 +70,7 @@ export class SimThread {
         presence: new MemoryPresence(cluster.clock),
         history: () => cluster.history,
         recoveryMaxPublications: 300,
+        later: (_, run) => run(),
         log: { error: (fields) => cluster.errors.push(fields) },
       });
   }

@@ -1,0 +1,182 @@
+/**
+ * One request of an edge to attach to a channel, from its record to its acknowledgement: subscribe at the broker, read
+ * history, meet the feed (follower.ts), then acknowledge on the ring that carries the channel's publications.
+ *
+ * With an engine that answers at once all of it happens inside the call; nothing here assumes that it does not.
+ */
+import type { History, HistoryFilter } from '../engine/engine.js';
+import type { ByteReader } from '../lib/bytes.js';
+import type { Ticket } from '../mesh/calls.js';
+import { type ClientError, errors } from '../protocol/codes.js';
+import type { Bytes, StreamPosition } from '../protocol/messages.js';
+import type { Follower, Joining } from './follower.js';
+import type { OwnedChannel } from './owned-channel.js';
+import { AttachFlag } from './records.js';
+import { extend, NOWHERE, type Recovery, recoverCache, recoverStream, unrecovered } from './recovery.js';
+
+/** A stream that is another one each time it is read is not going to be caught up with. */
+const READS_MAX = 4;
+/** The newest publication tells the follower what it looks like. */
+const NEWEST: HistoryFilter = { limit: 1, reverse: true };
+const POSITION: HistoryFilter = { limit: 0, reverse: false };
+
+/** How a client is shown in presence, join and leave. */
+export interface Announcement {
+  readonly client: string;
+  readonly user: string;
+  readonly info: Buffer;
+}
+
+/** Copied: the record is only valid while it is handled. */
+export function readAnnouncement(record: ByteReader): Announcement {
+  return { client: record.string(), user: record.string(), info: Buffer.from(record.rest()) };
+}
+
+export interface AttachingHost {
+  /** Resolves when the broker delivers the channel. */
+  subscribed(channel: OwnedChannel, then: () => void, failed: (error: ClientError) => void): void;
+  /** The channel's stream, if it is to have one. */
+  follower(channel: OwnedChannel): Follower | undefined;
+  read(
+    channel: OwnedChannel,
+    filter: HistoryFilter,
+    done: (history: History) => void,
+    failed: (error: ClientError) => void,
+  ): void;
+  /** The edge was told, or could not be. */
+  attached(attaching: Attaching, told: boolean): void;
+  gaveUp(attaching: Attaching): void;
+  readonly recoveryMaxPublications: number;
+}
+
+export class Attaching implements Joining {
+  readonly edgeId: number;
+  readonly flags: number;
+  readonly since: StreamPosition | undefined;
+  /** Undefined also once the client has left again. */
+  who: Announcement | undefined;
+  /** The edge does not want it any more, or is gone. */
+  cancelled = false;
+  #read: History | undefined;
+  #reads = 0;
+
+  constructor(
+    private readonly host: AttachingHost,
+    readonly channel: OwnedChannel,
+    readonly ticket: Ticket,
+    request: AttachRequest,
+  ) {
+    this.edgeId = request.edgeId;
+    this.flags = request.flags;
+    this.since = request.since;
+    this.who = request.who;
+  }
+
+  start(): void {
+    this.host.subscribed(this.channel, this.#subscribed, this.#fail);
+  }
+
+  // ---- Joining ----
+
+  join(position: StreamPosition, since: readonly Bytes[] | undefined): void {
+    const recovery = this.#recover(position, since);
+    if (recovery === undefined) this.#fail(errors.tooManyRequests);
+    else if (this.since !== undefined && !recovery.recovered && this.#has(AttachFlag.rejectUnrecovered))
+      this.#fail(errors.unrecoverablePosition);
+    else this.#acknowledge(recovery);
+  }
+
+  again(): void {
+    if (this.#reads < READS_MAX) this.#subscribed();
+    else this.#fail(errors.internal);
+  }
+
+  // ---- steps ----
+
+  readonly #subscribed = (): void => {
+    if (this.#isOver()) return;
+    const follower = this.host.follower(this.channel);
+    if (follower === undefined) {
+      this.#acknowledge(NOWHERE);
+      return;
+    }
+    this.#reads++;
+    const generation = follower.reading();
+    this.host.read(
+      this.channel,
+      this.#filter(follower),
+      (history) => {
+        this.#read = history;
+        follower.arrived(generation, history, this);
+      },
+      (error) => {
+        follower.failed();
+        this.#fail(error);
+      },
+    );
+  };
+
+  readonly #fail = (error: ClientError): void => {
+    if (this.#isOver()) return;
+    this.channel.settle(this);
+    this.ticket.refuse(error);
+    this.host.gaveUp(this);
+  };
+
+  #acknowledge({ offset, epoch, recovered, entries }: Recovery): void {
+    if (this.#isOver()) return;
+    this.channel.settle(this);
+    this.channel.attach(this.ticket.slot, this.edgeId);
+    const told = this.ticket.reply((out) => {
+      out.f64le(offset);
+      out.string(epoch);
+      out.u8(recovered ? 1 : 0);
+      out.raw(entries);
+    });
+    this.host.attached(this, told);
+  }
+
+  #isOver(): boolean {
+    if (!this.cancelled && this.ticket.valid) return false;
+    if (this.channel.settle(this)) this.host.gaveUp(this);
+    return true;
+  }
+
+  #filter(follower: Follower): HistoryFilter {
+    const max = this.host.recoveryMaxPublications;
+    if (this.since === undefined) return follower.following ? POSITION : NEWEST;
+    if (this.#has(AttachFlag.cache)) return { limit: this.#has(AttachFlag.filtered) ? max : 1, reverse: true };
+    return { limit: max, since: this.since, reverse: false };
+  }
+
+  /** Undefined where what was missed is known to be more than could be kept. */
+  #recover(position: StreamPosition, since: readonly Bytes[] | undefined): Recovery | undefined {
+    if (!this.#has(AttachFlag.position)) return NOWHERE;
+    if (this.since === undefined) return unrecovered(position);
+    if (since === undefined) return undefined;
+    const reverse = this.#has(AttachFlag.cache);
+    const history = extend(this.#read!, position, since, reverse);
+    return reverse ? recoverCache(history, this.since) : recoverStream(history, this.since);
+  }
+
+  #has(flag: number): boolean {
+    return (this.flags & flag) !== 0;
+  }
+}
+
+export interface AttachRequest {
+  readonly edgeId: number;
+  readonly flags: number;
+  readonly since: StreamPosition | undefined;
+  readonly who: Announcement | undefined;
+}
+
+/** What follows the call's number in an attach record, but for the channel's name, which is between the two. */
+export function readAttach(record: ByteReader): AttachRequest & { readonly name: string } {
+  const edgeId = record.u32le();
+  const name = record.string();
+  const flags = record.u8();
+  const since = (flags & AttachFlag.recover) !== 0 ? { offset: record.f64le(), epoch: record.string() } : undefined;
+  const announced = (flags & (AttachFlag.presence | AttachFlag.joinLeave)) !== 0;
+  return { edgeId, name, flags, since, who: announced ? readAnnouncement(record) : undefined };
+}
