@@ -1,0 +1,32 @@
+/** One server as a shard uses it: what the shard of a Cluster needs of each master. */
+import type { ReplyHandler, Script, ShardEvents } from './shard.js';
+
+/** Who sent a command to one server. One of the three is called, once. */
+export interface LinkHandler extends ReplyHandler {
+  /**
+   * The server answered with an error. With this method that is the handler's matter; without it the text is logged and
+   * {@link ReplyHandler.fail} called with 100.
+   * @param text  as the server wrote it, without the leading '-': 'MOVED 3999 127.0.0.1:6381'.
+   */
+  refused?(text: string): void;
+}
+
+/**
+ * Replies, refusals and failures of one link come in the order of its commands. Two commands that are queued one right
+ * after the other are next to each other on the connection (ASKING counts for the one that follows).
+ */
+export interface Link {
+  command(args: readonly (string | Uint8Array)[], handler: LinkHandler): void;
+  script(script: Script, keys: readonly string[], args: readonly (string | Uint8Array)[], handler: LinkHandler): void;
+  subscribe(pubSubChannel: string): Promise<void>;
+  unsubscribe(pubSubChannel: string): void;
+  /** Commands can be sent: the connection for them stands. While it does not, they fail with 100 at once, unsent. */
+  readonly connected: boolean;
+  readonly healthy: boolean;
+  close(): void;
+}
+
+export interface LinkEvents extends ShardEvents {
+  /** {@link Link.connected} has changed. */
+  connectedChanged(): void;
+}
