@@ -53,11 +53,11 @@ function simulate(scenario: Scenario) {
     if (scenario.crashes && random.below(40) === 0) cluster.crash(random.below(scenario.workers));
     if (scenario.overflows) overload(worker());
     for (let i = random.below(12); i > 0; i--) cluster.step();
-    cluster.clock.advance(5);
+    cluster.advance(5);
   }
   for (let i = 0; i < 20; i++) {
     cluster.settle();
-    cluster.clock.advance(CALL_DEADLINE_MS / 10);
+    cluster.advance(CALL_DEADLINE_MS / 10);
     for (const thread of cluster.threads) thread.calls.sweep();
     reconnect();
   }

@@ -4,6 +4,7 @@
  */
 import { Edge } from '../../src/channels/edge.js';
 import { type HistoryOptions, Owner } from '../../src/channels/owner.js';
+import type { Broker, BrokerSink } from '../../src/engine/engine.js';
 import { MemoryBroker } from '../../src/engine/memory/broker.js';
 import { MemoryPresence } from '../../src/engine/memory/presence.js';
 import { ManualClock } from '../../src/lib/clock.js';
@@ -66,11 +67,11 @@ export class SimThread {
       this.owner = new Owner({
         mesh,
         calls,
-        broker: (sink) => new MemoryBroker(sink, { clock: cluster.clock, epoch: () => cluster.newEpoch() }),
+        broker: (sink) => cluster.openBroker(sink, wires.self),
         presence: new MemoryPresence(cluster.clock),
         history: () => cluster.history,
         recoveryMaxPublications: 300,
-        later: (_, run) => run(),
+        later: (ms, run) => cluster.later(ms, run),
         log: { error: (fields) => cluster.errors.push(fields) },
       });
   }
@@ -86,16 +87,31 @@ export class Cluster {
   readonly threads: SimThread[] = [];
   history: HistoryOptions = { size: 100, ttlMs: 60_000, metaTtlMs: 600_000 };
   readonly #bells: SharedArrayBuffer;
+  #timers: { atMs: number; run: () => void }[] = [];
   #epochs = 0;
 
+  /** @param openBroker  of the owner in `slot`; its own memory by default. */
   constructor(
     readonly workers: number,
     readonly ringBytes: number,
     readonly random: Random,
+    readonly openBroker: (sink: BrokerSink, slot: number) => Broker = (sink) =>
+      new MemoryBroker(sink, { clock: this.clock, epoch: () => this.newEpoch() }),
   ) {
     const wires = createWires(workers, ringBytes);
     this.#bells = wires[0]!.bells;
     for (const set of wires) this.threads.push(new SimThread(set, this));
+  }
+
+  later(ms: number, run: () => void): void {
+    this.#timers.push({ atMs: this.clock.now() + ms, run });
+  }
+
+  advance(ms: number): void {
+    this.clock.advance(ms);
+    const due = this.#timers.filter(({ atMs }) => atMs <= this.clock.now());
+    this.#timers = this.#timers.filter(({ atMs }) => atMs > this.clock.now());
+    for (const { run } of due) run();
   }
 
   newEpoch(): string {

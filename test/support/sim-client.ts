@@ -14,6 +14,7 @@ interface Published {
 /** What was really published, by epoch and offset. */
 export class Truth {
   readonly #published = new Map<string, Published>();
+
   #sequence = 0;
 
   publish(thread: SimThread, channel: string, padding: number): void {
@@ -26,6 +27,18 @@ export class Truth {
       if (error === null) this.#published.set(`${channel} ${result!.epoch} ${result!.offset}`, { payload, tags });
     });
   }
+
+  /** Whether `payload` may be at this place: by what publishers heard, unless a server knows better. */
+  isAt = (channel: string, epoch: string, offset: number, payload: string): boolean => {
+    const real = this.at(channel, epoch, offset)?.payload;
+    return real === undefined || real === payload;
+  };
+
+  /**
+   * What must have been seen right before publication `n` by whoever saw what came before it in the stream; undefined
+   * where that is not known. Servers that may lose the end of a stream tell.
+   */
+  predecessor: (n: number) => number | undefined = () => undefined;
 
   /** Undefined where the publisher did not hear of it (its thread died, or the answer was lost). */
   at(channel: string, epoch: string, offset: number): Published | undefined {
@@ -57,6 +70,8 @@ export class SimClient implements Subscriber {
   patches = 0;
   resets = 0;
   insufficient = 0;
+  /** Of the publication received last, as long as the stream goes on from it. */
+  #last: number | undefined;
   thread: SimThread;
 
   constructor(
@@ -139,6 +154,7 @@ export class SimClient implements Subscriber {
       return;
     }
     if (this.epoch !== undefined) this.resets++;
+    this.#last = undefined;
     this.offset = ack.offset;
     this.epoch = ack.epoch;
   }
@@ -147,9 +163,9 @@ export class SimClient implements Subscriber {
     this.#follows(offset);
     this.#base = isDelta ? this.#patched(data) : data;
     if (isDelta) this.patches++;
-    const real = this.truth.at(this.channel, this.epoch!, offset)?.payload;
-    if (real !== undefined && real !== this.#base.toString())
+    if (!this.truth.isAt(this.channel, this.epoch!, offset, this.#base.toString()))
       this.violations.push(`${this.channel}: wrong payload at ${offset}`);
+    this.#comesAfter(offset);
     this.offset = offset;
     this.delivered++;
   }
@@ -163,6 +179,15 @@ export class SimClient implements Subscriber {
       if (tags !== undefined && this.#filter?.matches(tags))
         this.violations.push(`${this.channel}: ${missing} is missing`);
     }
+  }
+
+  /** Offsets may go on where publications do not: the end of a stream may have been lost and replaced. */
+  #comesAfter(offset: number): void {
+    const { n } = JSON.parse(this.#base.toString()) as { n: number };
+    const before = this.truth.predecessor(n);
+    if (this.#filter === undefined && this.#last !== undefined && before !== undefined && before !== this.#last)
+      this.violations.push(`${this.channel}: what was published before ${offset} was replaced unnoticed`);
+    this.#last = n;
   }
 
   #patched(patch: Buffer): Buffer {
