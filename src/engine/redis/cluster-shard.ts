@@ -1,0 +1,128 @@
+/**
+ * Redis Cluster as a shard: a link to each master, commands and subscriptions by hash slot. It follows slots that move and
+ * replicas that take over; while a master is away, commands for its slots fail and the others go on.
+ */
+import type { Logger } from 'pino';
+import { ClusterCommand, ClusterCommands } from './cluster-commands.js';
+import { type ClusterServer, ClusterServers, type OpenLink } from './cluster-server.js';
+import { ClusterSubscriptions } from './cluster-subscriptions.js';
+import { ClusterTopology } from './cluster-topology.js';
+import type { ClusterOptions, Endpoint } from './options.js';
+import type { ReplyHandler, Script, Shard, ShardEvents } from './shard.js';
+import { keySlot, SLOTS, type SlotRange } from './slots.js';
+
+export class ClusterShard implements Shard {
+  readonly name: string;
+  readonly isCluster = true;
+  readonly #owners: (ClusterServer | undefined)[] = new Array(SLOTS).fill(undefined);
+  #masters: ReadonlySet<ClusterServer> = new Set();
+  #isCovered = false;
+  readonly #ioTimeoutMs: number;
+  readonly #servers: ClusterServers;
+  readonly #topology: ClusterTopology;
+  readonly #commands: ClusterCommands;
+  readonly #subscriptions: ClusterSubscriptions;
+
+  constructor(
+    options: ClusterOptions,
+    events: ShardEvents,
+    openLink: OpenLink,
+    private readonly log: Pick<Logger, 'info' | 'warn'>,
+  ) {
+    this.name = options.name;
+    this.#ioTimeoutMs = options.server.ioTimeoutMs;
+    const ownerOf = (slot: number): ClusterServer | undefined => this.#owners[slot];
+    this.#subscriptions = new ClusterSubscriptions(ownerOf, events);
+    this.#servers = new ClusterServers(
+      openLink,
+      {
+        message: (server, channel, payload) => this.#subscriptions.message(server, channel, payload),
+        interrupted: (server, channel) => this.#subscriptions.interrupted(server, channel),
+        connectedChanged: () => this.#topology.refreshSoon(),
+      },
+      options.server.connectTimeoutMs,
+    );
+    this.#commands = new ClusterCommands({
+      ownerOf,
+      serverAt: (endpoint) => this.#servers.at(endpoint),
+      moved: (slot, endpoint) => this.#moved(slot, endpoint),
+      failed: () => this.#topology.refreshSoon(),
+      refused: (server, text) =>
+        this.log.warn({ shard: this.name, server: server.endpoint, error: text }, 'Redis refused a command'),
+    });
+    this.#topology = new ClusterTopology(options.seeds, this.#servers, (ranges) => this.#adopt(ranges));
+    this.#topology.start();
+  }
+
+  command(key: string, args: readonly (string | Uint8Array)[], handler: ReplyHandler): void {
+    this.#queue(key, undefined, [], args, handler);
+  }
+
+  script(script: Script, keys: readonly string[], args: readonly (string | Uint8Array)[], handler: ReplyHandler): void {
+    this.#queue(keys[0]!, script, keys, args, handler);
+  }
+
+  subscribe(pubSubChannel: string): Promise<void> {
+    return this.#subscriptions.subscribe(pubSubChannel);
+  }
+
+  unsubscribe(pubSubChannel: string): void {
+    this.#subscriptions.unsubscribe(pubSubChannel);
+  }
+
+  /** Every slot has a master, and all of them are well. */
+  get healthy(): boolean {
+    if (!this.#isCovered) return false;
+    for (const { link } of this.#masters) if (!link.healthy) return false;
+    return true;
+  }
+
+  close(): void {
+    this.#topology.close();
+    this.#commands.close();
+    this.#subscriptions.close();
+    this.#servers.close();
+  }
+
+  #queue(
+    key: string,
+    script: Script | undefined,
+    keys: readonly string[],
+    args: readonly (string | Uint8Array)[],
+    handler: ReplyHandler,
+  ): void {
+    const deadlineMs = performance.now() + this.#ioTimeoutMs;
+    this.#commands.queue(new ClusterCommand(this.#commands, keySlot(key), script, keys, args, handler, deadlineMs));
+  }
+
+  #moved(slot: number, endpoint: Endpoint): void {
+    this.#setOwner(slot, this.#servers.at(endpoint));
+    this.#topology.refreshSoon();
+  }
+
+  #setOwner(slot: number, owner: ClusterServer | undefined): void {
+    if (this.#owners[slot] === owner) return;
+    this.#owners[slot] = owner;
+    this.#commands.ownerChanged(slot);
+  }
+
+  /** Answers whether every slot has a master that can be reached. */
+  #adopt(ranges: readonly SlotRange[]): boolean {
+    const owners = new Array<ClusterServer | undefined>(SLOTS).fill(undefined);
+    for (const { from, to, master } of ranges) owners.fill(this.#servers.at(master), from, to + 1);
+    for (const [slot, owner] of owners.entries()) this.#setOwner(slot, owner);
+    this.#isCovered = !owners.includes(undefined);
+    this.#setMasters(new Set(owners.filter((owner) => owner !== undefined)));
+    this.#subscriptions.follow();
+    return this.#isCovered && [...this.#masters].every(({ link }) => link.connected);
+  }
+
+  #setMasters(masters: ReadonlySet<ClusterServer>): void {
+    const before = this.#masters;
+    this.#masters = masters;
+    this.#servers.retireAllBut(masters);
+    if (masters.size === before.size && [...masters].every((master) => before.has(master))) return;
+    const addresses = [...masters].map(({ endpoint: { host, port } }) => `${host}:${port}`);
+    this.log.info({ shard: this.name, masters: addresses }, 'masters of the Redis Cluster');
+  }
+}
