@@ -3,6 +3,7 @@ import { randomInt, randomUUID } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { version } from './cli/version.js';
+import { Cluster } from './cluster/cluster.js';
 import type { Config } from './config/config.js';
 import { planWorkers } from './config/cores.js';
 import type { LoadedConfig } from './config/load.js';
@@ -40,11 +41,18 @@ export async function serve(loaded: LoadedConfig): Promise<void> {
   main.mesh.on(RecordKind.overflow, () => {});
   const acceptor = createAcceptor();
   const startedAt = systemClock.now();
+  const node = {
+    uid: randomUUID(),
+    name: config.node.name || nodeName(config.http_server.port),
+    version: version(),
+    startedAtMs: startedAt,
+  };
+  let cluster: Cluster | undefined;
   let ending = false;
   const end = (exitCode: number): void => {
     if (ending) return;
     ending = true;
-    void shutDown(exitCode, supervisor, acceptor, config.shutdown.timeout, log);
+    void shutDown(exitCode, { supervisor, acceptor, cluster }, config.shutdown.timeout, log);
   };
   const supervisor = new Supervisor({
     entry: new URL('./worker.js', import.meta.url),
@@ -52,12 +60,7 @@ export async function serve(loaded: LoadedConfig): Promise<void> {
       config,
       owners: plan.owners,
       hashSeed: randomInt(2 ** 32),
-      node: {
-        uid: randomUUID(),
-        name: config.node.name || nodeName(config.http_server.port),
-        version: version(),
-        startedAtMs: startedAt,
-      },
+      node,
       admission: createAdmission(config.client, monotonicClock.now()),
       heartbeats: createHeartbeats(plan.count),
     },
@@ -71,6 +74,7 @@ export async function serve(loaded: LoadedConfig): Promise<void> {
     },
   });
   await supervisor.start(wires.slice(0, plan.count));
+  cluster = await Cluster.join({ asks: main.asks, node, clock: systemClock, log });
   const port = await acceptor.listen(config.http_server.address, config.http_server.port);
   if (config.pid_file !== '') writeFileSync(config.pid_file, `${process.pid}\n`);
   process.on('SIGHUP', () => reload(loaded, supervisor, log));
@@ -108,8 +112,7 @@ function reload(loaded: LoadedConfig, supervisor: Supervisor, log: Log): void {
 
 async function shutDown(
   exitCode: number,
-  supervisor: Supervisor,
-  acceptor: { close(): void },
+  parts: { supervisor: Supervisor; acceptor: { close(): void }; cluster: Cluster | undefined },
   timeoutMs: number,
   log: Log,
 ): Promise<void> {
@@ -120,8 +123,10 @@ async function shutDown(
     // a thread ends that has sockets.
     process.kill(process.pid, 'SIGKILL');
   }, timeoutMs);
-  acceptor.close();
-  await supervisor.end();
+  parts.acceptor.close();
+  // Before connections are closed: surveys of other nodes need not wait for this one.
+  await parts.cluster?.leave();
+  await parts.supervisor.end();
   clearTimeout(timer);
   process.exit(exitCode);
 }

@@ -1,8 +1,10 @@
 /** Thread entry of a worker: the only place where its parts meet. */
 import { parentPort, workerData } from 'node:worker_threads';
+import { clusterView } from './api/cluster-view.js';
 import { demoRoutes } from './api/demo.js';
 import { healthRoute } from './api/health.js';
 import { apiRoutes } from './api/http.js';
+import { answerHealth, readyRoute } from './api/ready.js';
 import { answerSurveys } from './api/survey.js';
 import { signToken } from './auth/sign-token.js';
 import { Edge } from './channels/edge.js';
@@ -164,8 +166,20 @@ answerSurveys(asks, {
   channels: () => edge.localChannels(),
 });
 
-const routes: HttpRoute[] = apiRoutes(config.http_api, { access, channels: edge, control, asks, clock, node, log });
-if (config.health.enabled) routes.push(healthRoute(config.health.handler_prefix || '/health'));
+// The memory engine has no shards.
+answerHealth(asks, () => []);
+
+const routes: HttpRoute[] = apiRoutes(config.http_api, {
+  access,
+  channels: edge,
+  control,
+  cluster: clusterView(asks),
+  log,
+});
+if (config.health.enabled) {
+  const health = config.health.handler_prefix || '/health';
+  routes.push(healthRoute(health), readyRoute(`${health.replace(/\/+$/, '')}/ready`, asks));
+}
 if (config.dev.demo) {
   const sign = (user: string) => signToken(config.client.token, 'client.token', { user, ttl: DEMO_TOKEN_SECONDS });
   routes.push(...demoRoutes(sign));

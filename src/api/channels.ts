@@ -5,8 +5,7 @@ import { type Method, readRequest, settle } from './method.js';
 import type { ChannelsAnswer, ChannelsQuestion } from './survey.js';
 
 export interface ChannelsResult {
-  /** Channels with subscribers, and how many. */
-  channels: ReadonlyMap<string, number>;
+  channels: ChannelsAnswer;
 }
 
 const fields = new JsonFields<ChannelsQuestion>({ pattern: (r) => r.string() });
@@ -17,9 +16,8 @@ export const channels: Method<ChannelsQuestion, ChannelsResult> = {
 
   run({ pattern }, deps, done) {
     if (!isGlob(pattern)) return done(apiErrors.badRequest, undefined);
-    const asked = deps.asks.askWorkers('channels', { pattern }) as Promise<ChannelsAnswer[]>;
     settle(
-      asked.then((answers) => ({ channels: merge(answers) })),
+      deps.cluster.channels(pattern).then((channels) => ({ channels })),
       done,
     );
   },
@@ -27,17 +25,17 @@ export const channels: Method<ChannelsQuestion, ChannelsResult> = {
   write(w, result) {
     w.key('channels');
     w.open();
-    for (const name of [...result.channels.keys()].sort()) {
+    for (const [name, members] of [...result.channels].sort(byName)) {
       w.textKey(name);
       w.open();
-      w.numberField('num_clients', result.channels.get(name));
+      w.numberField('num_clients', members);
       w.close();
     }
     w.close();
   },
 };
 
-function isGlob(pattern: string): boolean {
+export function isGlob(pattern: string): boolean {
   try {
     compileGlob(pattern);
     return true;
@@ -47,8 +45,4 @@ function isGlob(pattern: string): boolean {
   }
 }
 
-function merge(answers: readonly ChannelsAnswer[]): Map<string, number> {
-  const merged = new Map<string, number>();
-  for (const [name, members] of answers.flat()) merged.set(name, (merged.get(name) ?? 0) + members);
-  return merged;
-}
+const byName = ([a]: readonly [string, number], [b]: readonly [string, number]): number => (a < b ? -1 : 1);

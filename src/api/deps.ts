@@ -2,8 +2,7 @@
 import type { ChannelRules } from '../auth/rules.js';
 import type { Channels } from '../channels/channels.js';
 import type { Control } from '../clients/control.js';
-import type { Clock } from '../lib/clock.js';
-import type { Asks } from '../mesh/asks.js';
+import type { ClusterView } from './cluster-view.js';
 
 /** How `info` names this process. */
 export interface NodeIdentity {
@@ -18,8 +17,6 @@ export interface ApiDeps {
   readonly access: { readonly rules: Pick<ChannelRules, 'resolve'> };
   readonly channels: Pick<Channels, 'publish' | 'history' | 'removeHistory' | 'presence' | 'presenceStats'>;
   readonly control: Control;
-  readonly asks: Pick<Asks, 'askWorkers'>;
-  readonly clock: Clock;
-  readonly node: NodeIdentity;
+  readonly cluster: ClusterView;
   readonly log: { error(fields: object, message: string): void };
 }

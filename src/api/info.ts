@@ -1,8 +1,5 @@
-import { countDistinct } from '../lib/distinct.js';
 import { JsonFields } from '../protocol/json-reader.js';
-import type { ApiDeps } from './deps.js';
 import { type Method, readRequest, settle } from './method.js';
-import type { InfoAnswer } from './survey.js';
 
 export interface NodeInfo {
   uid: string;
@@ -27,9 +24,8 @@ export const info: Method<object, InfoResult> = {
   read: (reader) => readRequest(reader, {}, fields),
 
   run(_request, deps, done) {
-    const asked = deps.asks.askWorkers('info', null) as Promise<InfoAnswer[]>;
     settle(
-      asked.then((answers) => ({ nodes: [nodeInfo(answers, deps)] })),
+      deps.cluster.info().then((nodes) => ({ nodes })),
       done,
     );
   },
@@ -58,17 +54,3 @@ export const info: Method<object, InfoResult> = {
     w.ascii(']');
   },
 };
-
-function nodeInfo(answers: readonly InfoAnswer[], { node, clock }: ApiDeps): NodeInfo {
-  const sum = (of: (answer: InfoAnswer) => number): number => answers.reduce((total, answer) => total + of(answer), 0);
-  return {
-    uid: node.uid,
-    name: node.name,
-    version: node.version,
-    numClients: sum((answer) => answer.numClients),
-    numUsers: countDistinct(answers.map((answer) => answer.users)),
-    numChannels: countDistinct(answers.map((answer) => answer.channels)),
-    numSubs: sum((answer) => answer.numSubscriptions),
-    uptimeSeconds: Math.max(0, Math.floor((clock.now() - node.startedAtMs) / 1000)),
-  };
-}

@@ -22,6 +22,15 @@ export interface ChannelsQuestion {
 /** Pairs, because a channel may be called `__proto__`. */
 export type ChannelsAnswer = readonly (readonly [name: string, members: number])[];
 
+/** @returns each channel once, with all its members. */
+export function mergeChannels(answers: readonly ChannelsAnswer[]): ChannelsAnswer {
+  if (answers.length === 1) return answers[0]!;
+  const merged = new Map<string, number>();
+  for (const answer of answers)
+    for (const [name, members] of answer) merged.set(name, (merged.get(name) ?? 0) + members);
+  return [...merged];
+}
+
 /** Users and channels as samples: both are on several workers at once and count once. */
 export interface InfoAnswer {
   numClients: number;

@@ -13,6 +13,8 @@ export interface Target {
   readonly user: string;
   readonly client: string;
   readonly session: string;
+  /** An empty `user` means everybody instead. Other nodes of a cluster may ask for it. */
+  readonly allUsers?: boolean | undefined;
 }
 
 /** Subscribe on the server's side. */
@@ -53,3 +55,10 @@ export interface RefreshOp extends Target {
   /** New connection info, base64, honoured only together with a future `expireAt`; '' leaves it as it is. */
   readonly info: string;
 }
+
+/** Any of them, by name. */
+export type ControlOp =
+  | { readonly kind: 'subscribe'; readonly op: SubscribeOp }
+  | { readonly kind: 'unsubscribe'; readonly op: UnsubscribeOp }
+  | { readonly kind: 'disconnect'; readonly op: DisconnectOp }
+  | { readonly kind: 'refresh'; readonly op: RefreshOp };

@@ -1,4 +1,5 @@
 import type { Client } from './client.js';
+import type { Target } from './control-ops.js';
 
 /** This worker's authenticated connections, by client id and by user. */
 export class Registry {
@@ -50,14 +51,15 @@ export class Registry {
     client.nextOfUser = null;
   }
 
-  /** The user's connections that match; '' for `client` or `session` means any. A copy. */
-  find(target: { user: string; client: string; session: string }): Client[] {
+  /** The connections that match, see {@link Target}. A copy. */
+  find(target: Target): Client[] {
+    const everybody = target.allUsers === true && target.user === '';
     if (target.client !== '') {
       const client = this.byId.get(target.client);
-      return client !== undefined && client.user === target.user && matchesSession(client, target.session)
-        ? [client]
-        : [];
+      if (client === undefined || !(everybody || client.user === target.user)) return [];
+      return matchesSession(client, target.session) ? [client] : [];
     }
+    if (everybody) return this.all().filter((client) => matchesSession(client, target.session));
     const found: Client[] = [];
     for (let client = this.byUser.get(target.user) ?? null; client !== null; client = client.nextOfUser) {
       if (matchesSession(client, target.session)) found.push(client);

@@ -1,33 +1,48 @@
-/** Acting on users' connections, wherever in this process they are: every worker is asked, each acts on its own. */
+/**
+ * Acting on users' connections, wherever they are: the main thread has the other nodes do it, and every worker of this
+ * process, each on its own connections.
+ */
 import { type SubscribeGrant, sources } from '../auth/grant.js';
 import type { Asks } from '../mesh/asks.js';
 import { disconnects } from '../protocol/codes.js';
 import type { Bytes } from '../protocol/messages.js';
 import type { Client } from './client.js';
 import type { Control } from './control.js';
-import type { DisconnectOp, RefreshOp, SubscribeOp, UnsubscribeOp } from './control-ops.js';
+import type { ControlOp, DisconnectOp, RefreshOp, SubscribeOp, Target, UnsubscribeOp } from './control-ops.js';
 import type { Registry } from './registry.js';
 import { cappedExpiry, NOTHING_WANTED, secondsLeft, startSubscription } from './subscribing.js';
 import { Subscription } from './subscription.js';
 
+/** Main first publishes to the other nodes, then asks all workers: a slow Redis and a slow worker, one after the other. */
+const CONTROL_DEADLINE_MS = 10_000;
+
 export class WorkerControl implements Control {
-  constructor(private readonly asks: Asks) {}
+  constructor(private readonly asks: Pick<Asks, 'ask' | 'workers'>) {}
 
-  async subscribe(op: SubscribeOp): Promise<void> {
-    await this.asks.askWorkers('control.subscribe', op);
+  subscribe(op: SubscribeOp): Promise<void> {
+    return this.#everywhere({ kind: 'subscribe', op });
   }
 
-  async unsubscribe(op: UnsubscribeOp): Promise<void> {
-    await this.asks.askWorkers('control.unsubscribe', op);
+  unsubscribe(op: UnsubscribeOp): Promise<void> {
+    return this.#everywhere({ kind: 'unsubscribe', op });
   }
 
-  async disconnect(op: DisconnectOp): Promise<void> {
-    await this.asks.askWorkers('control.disconnect', op);
+  disconnect(op: DisconnectOp): Promise<void> {
+    return this.#everywhere({ kind: 'disconnect', op });
   }
 
-  async refresh(op: RefreshOp): Promise<void> {
-    await this.asks.askWorkers('control.refresh', op);
+  refresh(op: RefreshOp): Promise<void> {
+    return this.#everywhere({ kind: 'refresh', op });
   }
+
+  async #everywhere(op: ControlOp): Promise<void> {
+    await this.asks.ask(this.asks.workers, 'cluster.control', op, CONTROL_DEADLINE_MS);
+  }
+}
+
+/** Have every worker of this process do its part. Rejects if one of them fails. */
+export async function controlWorkers(asks: Pick<Asks, 'askWorkers'>, { kind, op }: ControlOp): Promise<void> {
+  await asks.askWorkers(`control.${kind}`, op);
 }
 
 /** Have this worker do its part. */
@@ -53,7 +68,7 @@ export function answerControl(asks: Asks, registry: Registry): void {
 }
 
 /** A connection that is still connecting takes its state from its token. */
-function connected(registry: Registry, op: { user: string; client: string; session: string }): Client[] {
+function connected(registry: Registry, op: Target): Client[] {
   return registry.find(op).filter((client) => client.state === 'connected');
 }
 

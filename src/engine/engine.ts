@@ -126,4 +126,33 @@ export interface PresenceManager {
   close(): Awaitable<void>;
 }
 
+/**
+ * Carries messages between the nodes of a cluster; it lives on the main thread. What is heard goes to the handler that it
+ * was opened with, as borrowed bytes.
+ *
+ * Order: none, not even between messages to the same node (they take turns over the shards).
+ * Loss: at most once. A message is lost on the nodes that do not hear the shard which carried it at that moment, and they
+ * do not notice. What must be known in the end is said again (node pings) or asked with a deadline (surveys).
+ * A node may hear its own messages.
+ */
+export interface Controller extends EngineHealth {
+  /**
+   * @param nodeUid  '' for all nodes.
+   * Rejects with a {@link ClientError}: 100 when no shard took it (after a timeout it may have been sent), 111 when too
+   * many messages are on their way.
+   */
+  publish(data: Bytes, nodeUid: string): Promise<void>;
+  close(): void;
+}
+
+export interface ShardHealth {
+  readonly name: string;
+  readonly healthy: boolean;
+}
+
+/** What readiness is made of. Nothing for an engine that is in the process itself. */
+export interface EngineHealth {
+  shards(): readonly ShardHealth[];
+}
+
 export type { ClientError };

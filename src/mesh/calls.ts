@@ -2,7 +2,8 @@
  * Requests that expect an answer: pairing replies with calls, and ending every call exactly once.
  *
  * A call ends with its reply, its failure, the deadline (100), or the death of the thread it was sent to (100). All calls
- * have the same deadline, so they expire in the order in which they were made and the oldest is always first in the map.
+ * but a few have the same deadline, so they expire in the order in which they were made and the oldest is always first in
+ * the map.
  */
 import { type ByteReader, ByteWriter } from '../lib/bytes.js';
 import type { Clock } from '../lib/clock.js';
@@ -23,6 +24,7 @@ export interface Pending {
 interface Call {
   pending: Pending;
   slot: number;
+  /** Infinity: it has a timer of its own. */
   deadline: number;
 }
 
@@ -45,12 +47,19 @@ export class Calls {
     mesh.onReplaced((slot) => this.#failAll((call) => call.slot === slot));
   }
 
-  /** Open a call to `slot`. @returns its number, to be put into the request. */
-  open(slot: number, pending: Pending): number {
+  /**
+   * Open a call to `slot`.
+   * @param deadlineMs  for the rare call that is not to have {@link CALL_DEADLINE_MS}.
+   * @returns its number, to be put into the request.
+   */
+  open(slot: number, pending: Pending, deadlineMs?: number): number {
     do this.#lastId = (this.#lastId + 1) >>> 0;
     while (this.#open.has(this.#lastId));
-    this.#open.set(this.#lastId, { pending, slot, deadline: this.clock.now() + CALL_DEADLINE_MS });
-    return this.#lastId;
+    const id = this.#lastId;
+    const deadline = deadlineMs === undefined ? this.clock.now() + CALL_DEADLINE_MS : Number.POSITIVE_INFINITY;
+    this.#open.set(id, { pending, slot, deadline });
+    if (deadlineMs !== undefined) setTimeout(() => this.#take(id)?.pending.fail(errors.internal), deadlineMs).unref();
+    return id;
   }
 
   /** Send the request of an open call; when the link refuses it, the call fails with 111. */
@@ -105,6 +114,7 @@ export class Calls {
   sweep(): void {
     const now = this.clock.now();
     for (const [id, call] of this.#open) {
+      if (call.deadline === Number.POSITIVE_INFINITY) continue;
       if (call.deadline > now) return;
       this.#open.delete(id);
       call.pending.fail(errors.internal);

@@ -2,7 +2,7 @@
 import { ByteWriter } from '../lib/bytes.js';
 import { errors } from '../protocol/codes.js';
 import type { Asks } from './asks.js';
-import { asClientError, type Calls } from './calls.js';
+import { asClientError, type Calls, type Pending } from './calls.js';
 import type { Mesh } from './mesh.js';
 import { RecordKind } from './records.js';
 
@@ -31,12 +31,10 @@ export class MeshAsks implements Asks {
     return this.mesh.workers;
   }
 
-  ask(slot: number, question: string, body: unknown): Promise<unknown> {
+  ask(slot: number, question: string, body: unknown, deadlineMs?: number): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      const id = this.calls.open(slot, {
-        succeed: (result) => resolve(parse(result.rest().toString('utf8'))),
-        fail: reject,
-      });
+      const succeed: Pending['succeed'] = (result) => resolve(parse(result.rest().toString('utf8')));
+      const id = this.calls.open(slot, { succeed, fail: reject }, deadlineMs);
       const out = new ByteWriter(256);
       out.u8(RecordKind.ask);
       out.u32le(id);

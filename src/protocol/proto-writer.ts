@@ -26,6 +26,15 @@ export class ProtoWriter extends ByteWriter {
     this.uvarint(value);
   }
 
+  /** @param value  an integer of either sign; negative ones take ten bytes (`int64`). */
+  int64Field(field: number, value: number): void {
+    if (value === 0) return;
+    this.#tag(field, VARINT);
+    let rest = BigInt.asUintN(64, BigInt(value));
+    for (; rest >= 0x80n; rest >>= 7n) this.u8(Number(rest & 0x7fn) | 0x80);
+    this.u8(Number(rest));
+  }
+
   flagField(field: number, value: boolean | undefined): void {
     if (!value) return;
     this.#tag(field, VARINT);

@@ -442,9 +442,16 @@ describe('surveys', () => {
     );
   });
 
-  it.each(['channels', 'info'])('%s reports that a worker did not answer', async (method) => {
-    const { post, asks } = rig();
-    asks.error = errors.internal;
-    expect((await post(method, {})).body).toBe(INTERNAL);
+  it('reports that a worker did not tell its channels', async () => {
+    const { post, threads } = rig();
+    threads.dead.add(1);
+    expect((await post('channels', {})).body).toBe(INTERNAL);
+  });
+
+  it('counts what a worker said last when it does not answer', async () => {
+    const { post, threads } = rig();
+    const before = (await post('info', {})).body;
+    threads.dead.add(1);
+    expect((await post('info', {})).body).toBe(before);
   });
 });

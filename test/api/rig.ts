@@ -1,8 +1,10 @@
 /** The HTTP API over fakes: channels that answer at once or when told, control that notes what it is asked. */
+import { clusterView } from '../../src/api/cluster-view.js';
 import { apiRoutes } from '../../src/api/http.js';
 import { answerSurveys, type SurveySources } from '../../src/api/survey.js';
 import { ChannelRules } from '../../src/auth/rules.js';
 import type { Channels, Done, PublishCall } from '../../src/channels/channels.js';
+import { Cluster } from '../../src/cluster/cluster.js';
 import { defaultConfig, type HttpApiConfig } from '../../src/config/config.js';
 import type { HistoryFilter, PresenceStats, PublishResult } from '../../src/engine/engine.js';
 import { ManualClock } from '../../src/lib/clock.js';
@@ -10,6 +12,7 @@ import type { ClientError } from '../../src/protocol/codes.js';
 import { decodeEntry, entryFlags } from '../../src/protocol/entry.js';
 import type { Bytes, ClientInfo, HistoryResult, Publication } from '../../src/protocol/messages.js';
 import type { HttpResponse } from '../../src/transport/http.js';
+import { FakeThreads } from '../support/fake-asks.js';
 
 export interface Published {
   channel: string;
@@ -70,25 +73,6 @@ export function publication(some: Partial<Publication>): Publication {
   return { offset: 1, data: Buffer.from('{}'), ...some };
 }
 
-/** Answers of several workers, through JSON as between threads. */
-export class FakeAsks {
-  error: ClientError | undefined;
-  readonly #answers: Map<string, (body: unknown) => unknown>[];
-
-  constructor(workers: readonly SurveySources[]) {
-    this.#answers = workers.map((sources) => {
-      const answers = new Map<string, (body: unknown) => unknown>();
-      answerSurveys({ answer: (question, handler) => void answers.set(question, (body) => handler(body, 0)) }, sources);
-      return answers;
-    });
-  }
-
-  async askWorkers(question: string, body: unknown): Promise<unknown[]> {
-    if (this.error !== undefined) throw this.error;
-    return this.#answers.map((answers) => JSON.parse(JSON.stringify(answers.get(question)!(body))) as unknown);
-  }
-}
-
 export const worker = (users: string[], channels: Record<string, number>): SurveySources => ({
   numClients: () => users.length,
   users: () => new Set(users),
@@ -137,10 +121,15 @@ export function rig(
     disconnect: note('disconnect'),
     refresh: note('refresh'),
   };
-  const asks = new FakeAsks(workers);
+  const threads = new FakeThreads(workers.length);
+  workers.forEach((sources, slot) => {
+    answerSurveys(threads.asks[slot]!, sources);
+  });
   const node = { uid: 'uid-1', name: 'host_8000', version: '0.1.0', startedAtMs: 1_000_000 };
   const log = { error: (_fields: object, message: string) => void logged.push(message) };
-  const deps = { access: { rules: new ChannelRules(config.channel) }, channels, control, asks, clock, node, log };
+  void Cluster.join({ asks: threads.main, node, clock, log: { ...log, info() {}, warn() {} } });
+  const cluster = clusterView(threads.asks[0]!);
+  const deps = { access: { rules: new ChannelRules(config.channel) }, channels, control, cluster, log };
   const routes = apiRoutes({ ...config.http_api, ...http }, deps);
 
   const start = (path: string, body: string | Buffer, sent: Sent = {}): HttpResponse | Promise<HttpResponse> => {
@@ -161,7 +150,7 @@ export function rig(
   const send = async (path: string, body: string | Buffer, sent: Sent = {}) => read(await start(path, body, sent));
   const post = (method: string, body: unknown, sent: Sent = {}) =>
     send(`/api/${method}`, typeof body === 'string' ? body : JSON.stringify(body), sent);
-  return { channels, clock, ops, failing, logged, asks, deps, routes, start, send, post };
+  return { channels, clock, ops, failing, logged, threads, deps, routes, start, send, post };
 }
 
 export const read = ({ status, headers, body }: HttpResponse) => ({

@@ -6,11 +6,14 @@ type Answer = (body: unknown, from: number) => unknown;
 /** Threads of one process that ask each other by promise. Bodies go through JSON, as between real threads. */
 export class FakeThreads {
   readonly asks: FakeAsks[];
+  /** In the slot after the last worker. */
+  readonly main: FakeAsks;
   /** Slots that do not answer. */
   readonly dead = new Set<number>();
 
   constructor(readonly workers = 1) {
     this.asks = Array.from({ length: workers }, (_, self) => new FakeAsks(this, self));
+    this.main = new FakeAsks(this, workers);
   }
 }
 
@@ -30,7 +33,8 @@ export class FakeAsks implements Asks {
 
   async ask(slot: number, question: string, body: unknown): Promise<unknown> {
     this.asked.push(`${slot} ${question}`);
-    const answer = this.threads.asks[slot]!.#answers.get(question);
+    const { asks, main } = this.threads;
+    const answer = (slot === this.workers ? main : asks[slot]!).#answers.get(question);
     if (answer === undefined || this.threads.dead.has(slot)) throw errors.internal;
     return copy(await answer(copy(body), this.self));
   }

@@ -5,11 +5,12 @@ import protobuf from 'protobufjs';
 import { ChannelRules } from '../../src/auth/rules.js';
 import { TokenVerifier } from '../../src/auth/token.js';
 import { Client } from '../../src/clients/client.js';
+import type { ControlOp } from '../../src/clients/control-ops.js';
 import type { ClientDeps } from '../../src/clients/deps.js';
 import { Homes } from '../../src/clients/homes.js';
 import { Registry } from '../../src/clients/registry.js';
 import type { Peer } from '../../src/clients/socket.js';
-import { answerControl, WorkerControl } from '../../src/clients/worker-control.js';
+import { answerControl, controlWorkers, WorkerControl } from '../../src/clients/worker-control.js';
 import type { CommandDeps } from '../../src/commands/deps.js';
 import { dispatch } from '../../src/commands/dispatch.js';
 import { type Config, configSchema } from '../../src/config/config.js';
@@ -57,6 +58,7 @@ export class Rig {
     this.homes = new Homes(asks, this.registry, this.config);
     this.control = new WorkerControl(asks);
     answerControl(asks, this.registry);
+    threads.main.answer('cluster.control', (op) => controlWorkers(threads.main, op as ControlOp));
     const tokens = new TokenVerifier(this.config.client.token, { clock: this.clock });
     this.commands = {
       config: this.config,

@@ -1,0 +1,162 @@
+/**
+ * The other nodes, as they are heard (centrifuge `nodeRegistry`, `sendNodePing`). Every node says every {@link PING_MS} what it
+ * is; one that is not heard for {@link SILENCE_MS} is gone. One that is heard for the first time is answered directly, so that
+ * it knows everybody a moment after its start.
+ */
+import { performance } from 'node:perf_hooks';
+import type { NodeInfo } from '../api/info.js';
+import type { Bytes } from '../protocol/messages.js';
+import type { ControlMessage, NodeReport } from './control-messages.js';
+
+export const PING_MS = 3000;
+export const SILENCE_MS = 7000;
+/** More than anybody runs; bounds what a flood of made-up uids can take. */
+export const NODES_MAX = 4096;
+const DATA_MAX_BYTES = 1024;
+
+/** How this node places channels on shards. */
+export interface Placement {
+  /** The same on all nodes that place every channel on the same shard as this one. */
+  readonly fingerprint: string;
+  /** Whether nodes that do not tell theirs, which are Centrifugo's, place channels as this one does. */
+  readonly asCentrifugo: boolean;
+}
+
+export interface NodesDeps {
+  readonly uid: string;
+  info(): Promise<NodeInfo>;
+  /** See Controller.publish. */
+  send(message: ControlMessage, nodeUid: string): Promise<void>;
+  readonly placement: Placement;
+  /** A node said goodbye or fell silent. */
+  left(uid: string): void;
+  /**
+   * Whether there are nodes whose placement is another or not known. Called with every ping, not only when it changes, so
+   * that a replaced worker finds out.
+   */
+  foreignNodes(present: boolean): void;
+  readonly log: { info(fields: object, message: string): void; error(fields: object, message: string): void };
+}
+
+interface Other {
+  readonly info: NodeInfo;
+  /** undefined: not told. */
+  readonly placement: string | undefined;
+  readonly heardAt: number;
+}
+
+export class Nodes {
+  readonly #others = new Map<string, Other>();
+  /** Uids are never used again: a ping that its sender's goodbye has overtaken does not bring it back. */
+  readonly #goodbyes = new Map<string, number>();
+  #timer: NodeJS.Timeout | undefined;
+  #leaving = false;
+
+  constructor(private readonly deps: NodesDeps) {}
+
+  /** Say hello and start to ping. Whoever is there answers directly. */
+  async join(): Promise<void> {
+    this.#timer = setInterval(() => void this.#tick(), PING_MS);
+    await this.#report('');
+  }
+
+  /** Say goodbye. Nothing is sent after it. */
+  async leave(): Promise<void> {
+    this.#leaving = true;
+    clearInterval(this.#timer);
+    await this.#send({ kind: 'shutdown' }, '');
+  }
+
+  /** Uids of the others. */
+  uids(): Iterable<string> {
+    this.#expire();
+    return this.#others.keys();
+  }
+
+  /** This node first. */
+  async list(): Promise<NodeInfo[]> {
+    const own = await this.deps.info();
+    this.#expire();
+    return [own, ...Array.from(this.#others.values(), ({ info }) => info)];
+  }
+
+  heard({ data, ...info }: NodeReport): void {
+    const { uid } = info;
+    if (uid === this.deps.uid || this.#goodbyes.has(uid)) return;
+    const isNew = !this.#others.has(uid);
+    if (isNew && this.#others.size >= NODES_MAX) return;
+    const placement = placementIn(data);
+    this.#others.set(uid, { info, placement, heardAt: performance.now() });
+    if (!isNew) return;
+    this.deps.log.info({ node: info.name, uid }, 'node joined');
+    this.#compare(info, placement);
+    this.#tellForeign();
+    void this.#report(uid);
+  }
+
+  /** A node said goodbye. */
+  departed(uid: string): void {
+    if (this.#goodbyes.size < NODES_MAX) this.#goodbyes.set(uid, performance.now());
+    this.#remove(uid, 'node left');
+  }
+
+  async #tick(): Promise<void> {
+    this.#expire();
+    this.#tellForeign();
+    await this.#report('');
+  }
+
+  async #report(to: string): Promise<void> {
+    const info = await this.deps.info();
+    if (this.#leaving) return;
+    const data = Buffer.from(JSON.stringify({ placement: this.deps.placement.fingerprint }));
+    await this.#send({ kind: 'node', node: { ...info, data } }, to);
+  }
+
+  async #send(message: ControlMessage, to: string): Promise<void> {
+    try {
+      await this.deps.send(message, to);
+    } catch {
+      // The controller logs that shards are away, and the next ping says the same.
+    }
+  }
+
+  #expire(): void {
+    const since = performance.now() - SILENCE_MS;
+    for (const [uid, { heardAt }] of this.#others) if (heardAt < since) this.#remove(uid, 'node fell silent');
+    for (const [uid, at] of this.#goodbyes) if (at < since) this.#goodbyes.delete(uid);
+  }
+
+  #remove(uid: string, why: string): void {
+    const other = this.#others.get(uid);
+    if (other === undefined) return;
+    this.#others.delete(uid);
+    this.deps.log.info({ node: other.info.name, uid }, why);
+    this.#tellForeign();
+    this.deps.left(uid);
+  }
+
+  #tellForeign(): void {
+    const { fingerprint } = this.deps.placement;
+    this.deps.foreignNodes([...this.#others.values()].some(({ placement }) => placement !== fingerprint));
+  }
+
+  #compare({ name, uid, version }: NodeInfo, theirs: string | undefined): void {
+    const { fingerprint, asCentrifugo } = this.deps.placement;
+    if (theirs === fingerprint || (theirs === undefined && asCentrifugo)) return;
+    this.deps.log.error(
+      { node: name, uid, version },
+      'node places channels on other shards: publications do not get from one node to the other',
+    );
+  }
+}
+
+function placementIn(data: Bytes): string | undefined {
+  if (data.length === 0 || data.length > DATA_MAX_BYTES) return undefined;
+  try {
+    const told = JSON.parse(Buffer.from(data).toString('utf8')) as { placement?: unknown } | null;
+    return typeof told?.placement === 'string' ? told.placement : undefined;
+  } catch {
+    return undefined;
+  }
+}
