@@ -2,7 +2,6 @@
  * This node among others, on the main thread: what is heard from them is carried out here, what is asked of all of them goes
  * out from here. Without a controller (memory engine) the node is alone and all is the same.
  */
-import { setTimeout } from 'node:timers/promises';
 import { isGlob } from '../api/channels.js';
 import { answerClusterView, type ClusterView } from '../api/cluster-view.js';
 import type { NodeIdentity } from '../api/deps.js';
@@ -97,7 +96,8 @@ export class Cluster implements ClusterView {
   /** Say goodbye and hear nothing more. Connections may still be open: others need not wait for them. */
   async leave(): Promise<void> {
     if (this.#controller === undefined) return;
-    await Promise.race([this.#nodes.leave(), setTimeout(GOODBYE_MAX_MS, undefined, { ref: false })]);
+    const longEnough = new Promise((resolve) => setTimeout(resolve, GOODBYE_MAX_MS).unref());
+    await Promise.race([this.#nodes.leave(), longEnough]);
     this.#controller.close();
   }
 

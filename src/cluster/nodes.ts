@@ -3,8 +3,9 @@
  * is; one that is not heard for {@link SILENCE_MS} is gone. One that is heard for the first time is answered directly, so that
  * it knows everybody a moment after its start.
  */
-import { performance } from 'node:perf_hooks';
+
 import type { NodeInfo } from '../api/info.js';
+import { monotonicClock } from '../lib/clock.js';
 import type { Bytes } from '../protocol/messages.js';
 import type { ControlMessage, NodeReport } from './control-messages.js';
 
@@ -86,7 +87,7 @@ export class Nodes {
     const isNew = !this.#others.has(uid);
     if (isNew && this.#others.size >= NODES_MAX) return;
     const placement = placementIn(data);
-    this.#others.set(uid, { info, placement, heardAt: performance.now() });
+    this.#others.set(uid, { info, placement, heardAt: monotonicClock.now() });
     if (!isNew) return;
     this.deps.log.info({ node: info.name, uid }, 'node joined');
     this.#compare(info, placement);
@@ -96,7 +97,7 @@ export class Nodes {
 
   /** A node said goodbye. */
   departed(uid: string): void {
-    if (this.#goodbyes.size < NODES_MAX) this.#goodbyes.set(uid, performance.now());
+    if (this.#goodbyes.size < NODES_MAX) this.#goodbyes.set(uid, monotonicClock.now());
     this.#remove(uid, 'node left');
   }
 
@@ -122,7 +123,7 @@ export class Nodes {
   }
 
   #expire(): void {
-    const since = performance.now() - SILENCE_MS;
+    const since = monotonicClock.now() - SILENCE_MS;
     for (const [uid, { heardAt }] of this.#others) if (heardAt < since) this.#remove(uid, 'node fell silent');
     for (const [uid, at] of this.#goodbyes) if (at < since) this.#goodbyes.delete(uid);
   }

@@ -4,7 +4,7 @@
  * Connections that look alive need not be, and a subscription may get lost unseen. So once a second an empty message is
  * sent to this node's own channel; a link is healthy while those come back.
  */
-import { performance } from 'node:perf_hooks';
+import { monotonicClock } from '../../lib/clock.js';
 import type { Bytes } from '../../protocol/messages.js';
 import { type Client, createClient } from './client.js';
 import type { ShardOptions } from './options.js';
@@ -31,7 +31,7 @@ export class ControlLink {
   /** When the last canary came back; -Infinity once a connection was lost after it. */
   #echoAt = Number.NEGATIVE_INFINITY;
   /** When connections last got the time that {@link #timeoutMs} gives them. */
-  #renewedAt = performance.now();
+  #renewedAt = monotonicClock.now();
   #lastError = '';
   #wasHealthy = false;
 
@@ -57,7 +57,7 @@ export class ControlLink {
   }
 
   get healthy(): boolean {
-    return performance.now() - this.#echoAt < CANARY_MS + this.#timeoutMs;
+    return monotonicClock.now() - this.#echoAt < CANARY_MS + this.#timeoutMs;
   }
 
   /** Resolves when it is healthy, or it turned out that this will take a while. */
@@ -102,7 +102,7 @@ export class ControlLink {
       this.deps.hear(message);
       return;
     }
-    this.#echoAt = performance.now();
+    this.#echoAt = monotonicClock.now();
     this.#settle();
     this.#report();
   }
@@ -116,8 +116,8 @@ export class ControlLink {
   #check(): void {
     this.#report();
     this.#sendCanary();
-    if (this.healthy || performance.now() - this.#renewedAt < this.#timeoutMs) return;
-    this.#renewedAt = performance.now();
+    if (this.healthy || monotonicClock.now() - this.#renewedAt < this.#timeoutMs) return;
+    this.#renewedAt = monotonicClock.now();
     this.#settle();
     // Others are reconnecting anyway.
     for (const client of [this.#publisher, this.#subscriber]) if (client.status === 'ready') client.disconnect(true);
