@@ -2,28 +2,26 @@
  * A real Redis Cluster of redis-server processes on free ports of this machine: three masters, with a replica each if
  * asked for. Slots can be moved with keys in them, servers killed and brought back, replicas promoted.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
+import { SLOTS } from '../../src/engine/redis/slots.js';
+import { RedisServer } from './redis.js';
+import { until } from './until.js';
 
-export const SLOTS = 16384;
+export { until };
+
 const MASTERS = 3;
 /** A server that is not heard of for so long is failed by the others. */
 const NODE_TIMEOUT_MS = 1000;
-const WAIT_TIMEOUT_MS = 18_000;
+const MIGRATE_TIMEOUT_MS = 5000;
 const KEYS_PER_MIGRATE = 100;
 
 export async function startRedisCluster({ replicas = false } = {}): Promise<RedisCluster> {
   const ports = await freePorts(2 * MASTERS * (replicas ? 2 : 1));
-  const directory = mkdtempSync(join(tmpdir(), 'gyre-redis-cluster-'));
   const nodes: ClusterNode[] = [];
-  for (let i = 0; i < ports.length; i += 2) nodes.push(new ClusterNode(directory, ports[i]!, ports[i + 1]!));
-  const cluster = new RedisCluster(directory, nodes.slice(0, MASTERS), nodes.slice(MASTERS));
+  for (let i = 0; i < ports.length; i += 2) nodes.push(new ClusterNode(ports[i]!, ports[i + 1]!));
+  const cluster = new RedisCluster(nodes.slice(0, MASTERS), nodes.slice(MASTERS));
   try {
     await cluster.form();
     return cluster;
@@ -33,36 +31,21 @@ export async function startRedisCluster({ replicas = false } = {}): Promise<Redi
   }
 }
 
-/** One redis-server. */
+/** One redis-server of a cluster. */
 export class ClusterNode {
-  readonly host = '127.0.0.1';
+  readonly host: string;
   /** Its name inside the cluster, the same after a restart. */
   id = '';
-  readonly client: Redis;
-  private readonly directory: string;
-  private process: ChildProcess | undefined;
+  private readonly server: RedisServer;
 
   constructor(
-    parent: string,
     readonly port: number,
     readonly busPort: number,
   ) {
-    this.directory = join(parent, String(port));
-    mkdirSync(this.directory);
-    this.client = new Redis({ port, lazyConnect: true, maxRetriesPerRequest: null, retryStrategy: () => 50 });
-    // Servers are killed on purpose.
-    this.client.on('error', () => {});
-  }
-
-  async start(): Promise<void> {
     const settings = {
-      port: this.port,
-      'cluster-port': this.busPort,
-      bind: this.host,
-      dir: this.directory,
-      save: '',
+      'cluster-port': busPort,
       'cluster-enabled': 'yes',
-      'cluster-announce-ip': this.host,
+      'cluster-announce-ip': '127.0.0.1',
       'cluster-node-timeout': NODE_TIMEOUT_MS,
       // Losing a master must not stop the others.
       'cluster-require-full-coverage': 'no',
@@ -72,41 +55,39 @@ export class ClusterNode {
       'repl-diskless-sync-delay': 0,
     };
     const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]);
-    this.process = spawn('redis-server', args, { stdio: 'ignore' });
-    await until(`redis-server on port ${this.port}`, async () => {
-      if (this.process?.exitCode !== null) throw new Error(`redis-server on port ${this.port} did not start`);
-      return (await this.client.ping()) === 'PONG';
-    });
+    this.server = new RedisServer(port, { args });
+    this.host = this.server.host;
+  }
+
+  get client(): Redis {
+    return this.server.client;
+  }
+
+  /** Again after {@link kill}: in its old place in the cluster, without its data. */
+  async start(): Promise<void> {
+    await this.server.start();
     this.id = String(await this.client.call('CLUSTER', 'MYID'));
   }
 
-  async kill(): Promise<void> {
-    const process = this.process;
-    this.process = undefined;
-    if (process === undefined || process.exitCode !== null) return;
-    const exited = once(process, 'exit');
-    process.kill('SIGKILL');
-    await exited;
+  kill(): Promise<void> {
+    return this.server.kill();
   }
 
-  /** Stand still, as a server does whose machine has other things to do: connections stay open. */
   pause(): void {
-    this.process?.kill('SIGSTOP');
+    this.server.pause();
   }
 
   resume(): void {
-    this.process?.kill('SIGCONT');
+    this.server.resume();
   }
 
-  async stop(): Promise<void> {
-    this.client.disconnect();
-    await this.kill();
+  stop(): Promise<void> {
+    return this.server.stop();
   }
 }
 
 export class RedisCluster {
   constructor(
-    private readonly directory: string,
     /** As they were at the start: failovers do not change this list. */
     readonly masters: readonly ClusterNode[],
     /** `replicas[i]` follows `masters[i]`. */
@@ -174,7 +155,7 @@ export class RedisCluster {
     for (;;) {
       const keys = (await from.client.call('CLUSTER', 'GETKEYSINSLOT', slot, KEYS_PER_MIGRATE)) as string[];
       if (keys.length === 0) return;
-      await from.client.call('MIGRATE', to.host, to.port, '', 0, WAIT_TIMEOUT_MS, 'KEYS', ...keys);
+      await from.client.call('MIGRATE', to.host, to.port, '', 0, MIGRATE_TIMEOUT_MS, 'KEYS', ...keys);
     }
   }
 
@@ -199,20 +180,10 @@ export class RedisCluster {
 
   async stop(): Promise<void> {
     await Promise.all(this.nodes.map((node) => node.stop()));
-    rmSync(this.directory, { recursive: true, force: true });
   }
 
   private async everyNode(holds: (node: ClusterNode) => Promise<boolean>): Promise<boolean> {
     return (await Promise.all(this.nodes.map(holds))).every(Boolean);
-  }
-}
-
-/** Look until it holds. */
-export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + WAIT_TIMEOUT_MS;
-  while (!(await holds())) {
-    if (performance.now() > deadline) throw new Error(`in vain: ${what}`);
-    await sleep(10);
   }
 }
 

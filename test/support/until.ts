@@ -1,0 +1,19 @@
+/** Waiting for what cannot be awaited. */
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** Less than a test may take, so that it says what did not happen. */
+const TIMEOUT_MS = 18_000;
+const POLL_MS = 10;
+
+/**
+ * Look until it holds.
+ *
+ * @throws Error naming `what` if it does not in time.
+ */
+export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + TIMEOUT_MS;
+  while (!(await holds())) {
+    if (performance.now() > deadline) throw new Error(`in vain: ${what}`);
+    await sleep(POLL_MS);
+  }
+}
