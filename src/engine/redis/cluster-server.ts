@@ -16,6 +16,7 @@ export class ClusterServer {
   #wasConnected = false;
   readonly #connectByMs: number;
   #uses = 0;
+  #isWanted = true;
   #isRetired = false;
 
   constructor(
@@ -51,14 +52,19 @@ export class ClusterServer {
     this.#closeIfIdle();
   }
 
-  /** It has left the map: close it when nothing uses it any more. */
-  retire(): void {
-    this.#isRetired = true;
-    this.#closeIfIdle();
+  want(): void {
+    this.#isWanted = true;
+    this.#isRetired = false;
   }
 
-  revive(): void {
-    this.#isRetired = false;
+  /**
+   * It is not in the map: close it when nothing uses it any more. Unless it was wanted since the last call: slots may be
+   * on their way to a server that has none yet.
+   */
+  retire(): void {
+    this.#isRetired = !this.#isWanted;
+    this.#isWanted = false;
+    this.#closeIfIdle();
   }
 
   close(): void {
@@ -85,7 +91,7 @@ export class ClusterServers {
     const address = `${endpoint.host}:${endpoint.port}`;
     const open = this.#byAddress.get(address);
     if (open !== undefined) {
-      open.revive();
+      open.want();
       return open;
     }
     const closed = (): void => void this.#byAddress.delete(address);
