@@ -22,18 +22,17 @@ export interface ControlLinkDeps {
 }
 
 export class ControlLink {
-  readonly #publisher: Client;
-  readonly #subscriber: Client;
+  #publisher: Client;
+  #subscriber: Client;
   readonly #timeoutMs: number;
   readonly #timer: NodeJS.Timeout;
   readonly #settled: Promise<void>;
   #settle: () => void = () => {};
-  /** When the last canary came back; -Infinity once a connection was lost after it. */
-  #echoAt = Number.NEGATIVE_INFINITY;
-  /** When connections last got the time that {@link #timeoutMs} gives them. */
-  #renewedAt = monotonicClock.now();
+  #healthy = false;
+  #closed = false;
+  /** When a canary came back, or connections were given {@link #timeoutMs} from. */
+  #patientSince = monotonicClock.now();
   #lastError = '';
-  #wasHealthy = false;
 
   constructor(
     private readonly shard: ShardOptions,
@@ -44,11 +43,8 @@ export class ControlLink {
     this.#settled = new Promise((resolve) => {
       this.#settle = resolve;
     });
-    this.#publisher = this.#connect();
-    this.#subscriber = this.#connect();
-    this.#publisher.on('ready', () => this.#sendCanary());
-    this.#subscriber.on('ready', () => void this.#subscribe());
-    this.#subscriber.on('messageBuffer', (_channel: Buffer, message: Buffer) => this.#heard(message));
+    this.#publisher = this.#createPublisher();
+    this.#subscriber = this.#createSubscriber();
     this.#timer = setInterval(() => this.#check(), CANARY_MS);
   }
 
@@ -57,7 +53,7 @@ export class ControlLink {
   }
 
   get healthy(): boolean {
-    return monotonicClock.now() - this.#echoAt < CANARY_MS + this.#timeoutMs;
+    return this.#healthy;
   }
 
   /** Resolves when it is healthy, or it turned out that this will take a while. */
@@ -71,28 +67,47 @@ export class ControlLink {
   }
 
   close(): void {
+    this.#closed = true;
     clearInterval(this.#timer);
     this.#publisher.disconnect();
     this.#subscriber.disconnect();
     this.#settle();
   }
 
-  #connect(): Client {
+  #createPublisher(): Client {
+    const client = this.#createClient();
+    client.on('ready', () => this.#sendCanary());
+    return client;
+  }
+
+  #createSubscriber(): Client {
+    const client = this.#createClient();
+    client.on('ready', () => void this.#subscribe(client));
+    client.on('messageBuffer', (_channel: Buffer, message: Buffer) => {
+      // One that was replaced may still have some.
+      if (client === this.#subscriber) this.#heard(message);
+    });
+    return client;
+  }
+
+  #createClient(): Client {
     const client = createClient(this.shard);
     // Not the error itself: its fields may hold a command with a password.
     client.on('error', (error: Error) => {
       this.#lastError = error.message;
     });
-    client.on('close', () => this.#lost());
+    client.on('close', () => {
+      if (client === this.#publisher || client === this.#subscriber) this.#become(false);
+    });
     return client;
   }
 
-  async #subscribe(): Promise<void> {
+  async #subscribe(client: Client): Promise<void> {
     try {
-      await this.#subscriber.subscribe(this.deps.controlChannel, this.deps.nodeChannel);
+      await client.subscribe(this.deps.controlChannel, this.deps.nodeChannel);
       this.#sendCanary();
     } catch (error) {
-      // Nothing comes back then: the check reconnects.
+      // Nothing comes back then, and the check finds that out.
       this.#lastError = String((error as Error).message);
     }
   }
@@ -102,36 +117,32 @@ export class ControlLink {
       this.deps.hear(message);
       return;
     }
-    this.#echoAt = monotonicClock.now();
-    this.#settle();
-    this.#report();
-  }
-
-  #lost(): void {
-    this.#echoAt = Number.NEGATIVE_INFINITY;
-    this.#settle();
-    this.#report();
+    this.#patientSince = monotonicClock.now();
+    this.#become(true);
   }
 
   #check(): void {
-    this.#report();
     this.#sendCanary();
-    if (this.healthy || monotonicClock.now() - this.#renewedAt < this.#timeoutMs) return;
-    this.#renewedAt = monotonicClock.now();
-    this.#settle();
-    // Others are reconnecting anyway.
-    for (const client of [this.#publisher, this.#subscriber]) if (client.status === 'ready') client.disconnect(true);
+    const now = monotonicClock.now();
+    if (now - this.#patientSince < this.#timeoutMs) return;
+    this.#patientSince = now;
+    this.#become(false);
+    // Whatever they wait for, others may have more luck: another sentinel, another server of the cluster.
+    this.#publisher.disconnect();
+    this.#subscriber.disconnect();
+    this.#publisher = this.#createPublisher();
+    this.#subscriber = this.#createSubscriber();
   }
 
   #sendCanary(): void {
     this.publish(this.deps.nodeChannel, CANARY).catch(() => {});
   }
 
-  #report(): void {
-    const { healthy, name } = this;
-    if (healthy === this.#wasHealthy) return;
-    this.#wasHealthy = healthy;
-    if (healthy) this.deps.log.info({ shard: name }, 'control channel: shard is connected');
-    else this.deps.log.warn({ shard: name, error: this.#lastError }, 'control channel: shard is away');
+  #become(healthy: boolean): void {
+    this.#settle();
+    if (healthy === this.#healthy || this.#closed) return;
+    this.#healthy = healthy;
+    if (healthy) this.deps.log.info({ shard: this.name }, 'control channel: shard is connected');
+    else this.deps.log.warn({ shard: this.name, error: this.#lastError }, 'control channel: shard is away');
   }
 }
