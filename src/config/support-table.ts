@@ -16,7 +16,9 @@ const warned = (reason: string): Support => ({ status: 'not yet', effect: 'warn'
 const unused = (reason: string): Support => ({ status: 'not yet', effect: 'none', reason });
 const never = (reason: string): Support => ({ status: 'never', reason });
 
-const notTheEngine = unused('only the memory engine is');
+const notTheEngine = unused('only memory and Redis are');
+const outgoing = never('connections to Redis are outgoing: no client connects');
+const noReplicas = never('nothing is read from replicas, which may be behind; nor does Centrifugo 6.9');
 const refusedConnections = 'connections of this kind are refused';
 const onlyWebSocket = notYet('clients connect by WebSocket');
 const unusedProxy = warned('nothing that is supported asks a proxy');
@@ -34,14 +36,15 @@ export const supportTable: Readonly<Record<string, Support>> = {
   'http_server.address': supported,
   'http_server.port': supported,
   log: supported,
-  engine: notTheEngine,
-  'engine.type': only('only the memory engine is', 'memory'),
+  engine: supported,
+  ...redis('engine.redis'),
   broker: notTheEngine,
   'broker.enabled': supported,
-  'broker.type': only('only the memory broker is', 'memory'),
-  presence_manager: notTheEngine,
-  'presence_manager.enabled': supported,
-  'presence_manager.type': only('only the memory presence manager is', 'memory'),
+  'broker.type': only('only memory and Redis are', 'memory', 'redis'),
+  'broker.redis': supported,
+  ...redis('broker.redis'),
+  presence_manager: supported,
+  ...redis('presence_manager.redis'),
   map_broker: unused('map channels are not'),
   'map_broker.type': only('map channels are not', 'memory'),
   ...switched('controller', notYet('there is one node')),
@@ -95,6 +98,14 @@ export const supportTable: Readonly<Record<string, Support>> = {
   pid_file: supported,
   enable_unreleased_features: never('there are none'),
 };
+
+function redis(at: string): Record<string, Support> {
+  return {
+    [`${at}.replica_client`]: noReplicas,
+    [`${at}.tls.client_ca_pem`]: outgoing,
+    [`${at}.sentinel_tls.client_ca_pem`]: outgoing,
+  };
+}
 
 function channelOptions(at: string): Record<string, Support> {
   const proxied = notYet('permissions decide instead');

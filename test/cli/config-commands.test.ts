@@ -86,7 +86,7 @@ test('checkconfig says what is wrong, and fails on unknown options only when str
   const cwd = directoryWith({
     'good.json': '{}',
     'typo.json': '{"client": {"insecur": true}}',
-    'bad.json': '{"engine": {"type": "redis"}, "channel": {"without_namespace": {"history_size": 1}}}',
+    'bad.json': '{"broker": {"enabled": true, "type": "nats"}, "channel": {"without_namespace": {"history_size": 1}}}',
   });
   expect(await gyre(cwd, ['checkconfig', '-c', 'good.json', '-s'])).toMatchObject({
     code: 0,
@@ -103,7 +103,7 @@ test('checkconfig says what is wrong, and fails on unknown options only when str
   expect(bad).toMatchObject({ code: 1, out: '' });
   expect(bad.err.split('\n')).toEqual([
     'error: channel.without_namespace: history needs both history_size and history_ttl; set both or neither',
-    'error: engine.type: not supported yet: only the memory engine is',
+    'error: broker.type: not supported yet: only memory and Redis are',
   ]);
 });
 

@@ -60,9 +60,11 @@ test('every option of Centrifugo is known, with its kind and its default', () =>
   expect(wrong).toEqual([]);
 });
 
-test('there are no options but those of Centrifugo and those under workers and dev', () => {
+test('there are no options but those of Centrifugo, those under workers and dev, and how channels are sharded', () => {
   const theirs = new Set(known.map(([path]) => path));
-  const ours = [...options.keys()].filter((path) => !theirs.has(path) && !path.includes('[]'));
+  const sharding =
+    /^(engine|broker|broker\.redisnats|presence_manager)\.redis\.(sharding|previous_address|previous_sharding)$/;
+  const ours = [...options.keys()].filter((path) => !theirs.has(path) && !path.includes('[]') && !sharding.test(path));
   expect(ours).toEqual([
     'workers',
     'workers.count',
@@ -89,7 +91,9 @@ test('it is recorded of every option how far it is supported, and why not', () =
   const statusOf = (path: string) => supportOf(path).support.status;
   expect(statusOf('client.ping_interval')).toBe('supported');
   expect(statusOf('channel.namespaces[].history_size')).toBe('supported');
-  expect(statusOf('engine.redis.address')).toBe('not yet');
+  expect(statusOf('engine.redis.address')).toBe('supported');
+  expect(statusOf('engine.redis.replica_client.enabled')).toBe('never');
+  expect(statusOf('broker.redisnats.redis.address')).toBe('not yet');
   expect(statusOf('consumers[].kafka.brokers')).toBe('not yet');
   expect(statusOf('usage_stats.disabled')).toBe('never');
 });

@@ -12,8 +12,8 @@ function load(content: object) {
 const problems = (content: object) => problemsOf(() => load(content));
 
 test('what is not supported is refused by name', () => {
-  expect(problems({ engine: { type: 'redis', redis: { address: ['redis:6379'] } } })).toEqual([
-    'engine.type: not supported yet: only the memory engine is',
+  expect(problems({ broker: { enabled: true, type: 'nats' } })).toEqual([
+    'broker.type: not supported yet: only memory and Redis are',
   ]);
   expect(problems({ http_server: { tls: { enabled: true }, internal_port: '9000' } })).toEqual([
     'http_server.internal_port, http_server.tls.enabled: not supported yet: there is one HTTP listener, without TLS',

@@ -2,6 +2,7 @@ import { RING_MIN_BYTES } from '../../lib/ring.js';
 import type { Config, TokenConfig } from '../config.js';
 import { checkChannels } from './channel.js';
 import { checkProxies, checkProxyUse } from './proxy.js';
+import { checkRedis } from './redis.js';
 import { checkNames, checkReason, checkRegex, NAME, type Report } from './report.js';
 
 const CLAIM = /^[a-zA-Z_]+$/;
@@ -19,6 +20,7 @@ export function checkConfig(config: Config): string[] {
   checkWorkers(config, report);
   checkToken(config.client.token, 'client.token', report);
   checkToken(config.client.subscription_token, 'client.subscription_token', report);
+  checkRedis(config, report);
   checkProxies(config, report);
   checkChannels(config, report);
   checkRpc(config, report);

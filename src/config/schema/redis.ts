@@ -1,4 +1,4 @@
-import { bool, duration, int, secret, section, strings, text } from '../fields.js';
+import { bool, choice, duration, int, secret, section, strings, text } from '../fields.js';
 import { tls } from './tls.js';
 
 /** One Redis: a shard list, a cluster, or a sentinel group. */
@@ -28,19 +28,39 @@ export const redisConnection = {
 
 const prefixed = { prefix: text('centrifugo', 'First part of every key and channel name.'), ...redisConnection };
 
+/** How channels are spread over several shards, and where they were before. Not in Centrifugo. */
+const sharded = {
+  ...prefixed,
+  sharding: choice(
+    ['ring', 'jump'],
+    'ring',
+    'How channels are spread over shards: "ring" by name and weight (shard_name and shard_weight in the query of an address; by default the number in the list, and 1), "jump" by number as Centrifugo does, to share shards with it.',
+  ),
+  previous_address: strings(
+    [],
+    'The former list of shards, as URLs, while channels move to the present one: they keep positions and history.',
+    { secret: true },
+  ),
+  previous_sharding: choice(
+    ['', 'ring', 'jump'],
+    '',
+    'How channels were spread over previous_address; "" for no change.',
+  ),
+};
+
 const brokerOptions = {
   history_use_lists: bool('Keeps history in lists instead of streams: no pages, no reverse order, no idempotency.'),
 };
 
 const presenceOptions = {
-  presence_ttl: duration('60s', 'How long an entry stays without being refreshed.'),
+  presence_ttl: duration('60s', 'How long an entry stays without being refreshed.', 's'),
   presence_hash_field_ttl: bool('Expires entries by hash field TTL (Redis 7.4 or later).'),
   presence_user_mapping: bool('Also keeps a hash of users, which makes presence statistics cheap.'),
 };
 
-export const redisEngine = section({ ...prefixed, ...brokerOptions, ...presenceOptions }, 'Redis engine.');
-export const redisBroker = section({ ...prefixed, ...brokerOptions }, 'Redis broker.');
-export const redisPresence = section({ ...prefixed, ...presenceOptions }, 'Redis presence manager.');
+export const redisEngine = section({ ...sharded, ...brokerOptions, ...presenceOptions }, 'Redis engine.');
+export const redisBroker = section({ ...sharded, ...brokerOptions }, 'Redis broker.');
+export const redisPresence = section({ ...sharded, ...presenceOptions }, 'Redis presence manager.');
 export const redisMapBroker = section(
   {
     ...prefixed,
