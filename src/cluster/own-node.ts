@@ -7,11 +7,15 @@ import { countDistinct } from '../lib/distinct.js';
 import type { Asks } from '../mesh/asks.js';
 
 /** So short that a worker which hangs does not hold up the pings that keep this node in the cluster. */
-const WORKER_DEADLINE_MS = 1000;
+const PATIENCE_MS = 1000;
+/** Counting a million names may take a busy worker some seconds. */
+const WORKER_DEADLINE_MS = 30_000;
 
 export class OwnNode {
   /** By worker; what one that does not answer said last still counts. */
   readonly #answers: InfoAnswer[];
+  /** Questions that are under way. */
+  readonly #asked = new Map<number, Promise<void>>();
 
   /** @param clock  the system's, as in {@link NodeIdentity.startedAtMs}. */
   constructor(
@@ -24,7 +28,7 @@ export class OwnNode {
   }
 
   async info(): Promise<NodeInfo> {
-    await Promise.all(this.#answers.map((_, slot) => this.#renew(slot)));
+    await Promise.race([Promise.all(this.#answers.map((_, slot) => this.#renew(slot))), longEnough()]);
     const { uid, name, version, startedAtMs } = this.identity;
     return {
       uid,
@@ -38,7 +42,16 @@ export class OwnNode {
     };
   }
 
-  async #renew(slot: number): Promise<void> {
+  #renew(slot: number): Promise<void> {
+    let asked = this.#asked.get(slot);
+    if (asked === undefined) {
+      asked = this.#ask(slot).finally(() => this.#asked.delete(slot));
+      this.#asked.set(slot, asked);
+    }
+    return asked;
+  }
+
+  async #ask(slot: number): Promise<void> {
     try {
       this.#answers[slot] = (await this.asks.ask(slot, 'info', null, WORKER_DEADLINE_MS)) as InfoAnswer;
     } catch {
@@ -50,3 +63,8 @@ export class OwnNode {
     return this.#answers.reduce((total, answer) => total + of(answer), 0);
   }
 }
+
+const longEnough = (): Promise<void> =>
+  new Promise((resolve) => {
+    setTimeout(resolve, PATIENCE_MS).unref();
+  });

@@ -12,7 +12,28 @@ export type DistinctSample = readonly number[];
 const HASHES = 2 ** 53;
 
 export function sampleDistinct(texts: Iterable<string>): DistinctSample {
-  return smallest(Array.from(texts, hash53));
+  const sampler = new DistinctSampler();
+  for (const text of texts) sampler.add(text);
+  return sampler.sample();
+}
+
+/** Takes one text at a time, in memory for twice a sample. */
+export class DistinctSampler {
+  #hashes: number[] = [];
+  /** No larger hash belongs to the sample. */
+  #limit = Number.POSITIVE_INFINITY;
+
+  add(text: string): void {
+    const hash = hash53(text);
+    if (hash >= this.#limit) return;
+    if (this.#hashes.push(hash) < 2 * SAMPLE_HASHES) return;
+    this.#hashes = smallest(this.#hashes);
+    if (this.#hashes.length === SAMPLE_HASHES) this.#limit = this.#hashes[SAMPLE_HASHES - 1]!;
+  }
+
+  sample(): DistinctSample {
+    return smallest(this.#hashes);
+  }
 }
 
 export function countDistinct(samples: readonly DistinctSample[]): number {

@@ -24,6 +24,18 @@ test('finds by user, narrowed by client and session', () => {
   expect([registry.clients, registry.users]).toEqual([3, 2]);
 });
 
+test('finds everybody where an empty user means that', () => {
+  const registry = new Registry();
+  for (const each of [client('1', 'ann'), client('2', 'bob', 's'), client('3', '')]) registry.add(each);
+  const all = { user: '', client: '', session: '', allUsers: true };
+  expect(ids(registry.find(all))).toEqual(['1', '2', '3']);
+  expect(ids(registry.find({ ...all, session: 's' }))).toEqual(['2']);
+  expect(ids(registry.find({ ...all, client: '1' }))).toEqual(['1']);
+  expect(ids(registry.find({ ...all, client: '1', session: 's' }))).toEqual([]);
+  expect(ids(registry.find({ ...all, user: 'ann' }))).toEqual(['1']);
+  expect(ids(registry.find({ ...all, user: 'ann', client: '2' }))).toEqual([]);
+});
+
 test('keeps every connection of every user, in any order of coming and going', () => {
   const step = fc.record({ add: fc.boolean(), id: fc.nat(20), user: fc.nat(3) });
   fc.assert(

@@ -144,6 +144,21 @@ describe('nodes', () => {
     expect(shown).toMatchObject({ name: 'node b', numClients: 6, numChannels: 2 });
   });
 
+  test('ping on time when a worker hangs, and show what it says late', async () => {
+    const a = await start('a');
+    const b = await start('b');
+    b.clients = 1;
+    await pass(PING_MS);
+    let answer: (value: unknown) => void = () => {};
+    b.threads.asks[1]!.answer('info', () => new Promise((resolve) => (answer = resolve)));
+    b.clients = 5;
+    await pass(3 * PING_MS);
+    expect((await a.cluster.info())[1]).toMatchObject({ name: 'node b', numClients: 6 });
+    answer({ numClients: 9, numSubscriptions: 0, users: [], channels: [] });
+    await pass(PING_MS);
+    expect((await a.cluster.info())[1]).toMatchObject({ name: 'node b', numClients: 14 });
+  });
+
   test('ping on when nothing could be sent for a while', async () => {
     const a = await start('a');
     await start('b');
@@ -364,11 +379,12 @@ test('a node without a controller is a cluster of one', async () => {
   const log = { info() {}, warn() {}, error() {} };
   const node = { uid: 'a', name: 'node a', version: '1', startedAtMs: systemClock.now() };
   const cluster = await Cluster.join({ asks: main, node, clock: systemClock, log });
+  // It says nothing to anybody.
+  expect(vi.getTimerCount()).toBe(0);
   expect(await cluster.info()).toMatchObject([{ uid: 'a', numClients: 1, numUsers: 1, numChannels: 2, numSubs: 2 }]);
   expect(await cluster.channels('')).toEqual([['x', 1]]);
   await asks[0]!.ask(1, 'cluster.control', disconnect);
   expect(done).toEqual([disconnect.op]);
   expect(await asks[0]!.ask(1, 'engine.health', null)).toEqual([]);
-  expect(vi.getTimerCount()).toBe(0);
   await cluster.leave();
 });

@@ -18,6 +18,13 @@ describe('distinct', () => {
     expect(Math.abs(count - 100_000) / 100_000).toBeLessThan(0.05);
   });
 
+  it('is the same sample however often the same texts come', () => {
+    const all = texts(0, 20_000);
+    expect(sampleDistinct([...all, ...all.reverse(), ...all])).toEqual(sampleDistinct(all));
+    const few = texts(0, 10);
+    expect(sampleDistinct(Array.from({ length: 10_000 }, (_, i) => few[i % 10]!))).toHaveLength(10);
+  });
+
   it('has a hash without repetitions among many similar texts', () => {
     const all = texts(0, 200_000);
     const chunks = Array.from({ length: 100 }, (_, i) => sampleDistinct(all.slice(i * 2_000, (i + 1) * 2_000)));

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { ByteReader } from '../../src/lib/bytes.js';
 import { asClientError, CALL_DEADLINE_MS } from '../../src/mesh/calls.js';
 import { MeshAsks } from '../../src/mesh/mesh-asks.js';
@@ -119,6 +119,37 @@ describe('a call', () => {
     threads.clock.advance(CALL_DEADLINE_MS);
     caller.calls.sweep();
     expect(late.ends).toEqual([1]);
+  });
+
+  it('may have a deadline of its own, shorter or longer, and holds up no other', () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const ends: string[] = [];
+    const open = (name: string, deadlineMs?: number) =>
+      caller.calls.open(1, { succeed: () => ends.push(`${name} answered`), fail: () => ends.push(name) }, deadlineMs);
+    const pass = (ms: number) => {
+      vi.advanceTimersByTime(ms);
+      threads.clock.advance(ms);
+      caller.calls.sweep();
+    };
+    const answered = open('answered', 1000);
+    open('long', 2 * CALL_DEADLINE_MS);
+    open('ordinary');
+    open('short', 100);
+    answerWith(owner, (id, from) => owner.calls.reply(from, id, () => {}));
+    const record = Buffer.alloc(5);
+    record[0] = REQUEST;
+    record.writeUInt32LE(answered, 1);
+    caller.calls.request(1, answered, record);
+    threads.settle();
+    pass(99);
+    expect(ends).toEqual(['answered answered']);
+    pass(1);
+    expect(ends).toEqual(['answered answered', 'short']);
+    pass(CALL_DEADLINE_MS - 100);
+    expect(ends).toEqual(['answered answered', 'short', 'ordinary']);
+    pass(CALL_DEADLINE_MS);
+    expect(ends).toEqual(['answered answered', 'short', 'ordinary', 'long']);
   });
 
   it('ends with 100 when the thread it was sent to is replaced; others go on', () => {
