@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Redis, type RedisOptions } from 'ioredis';
-import { until } from './redis-cluster.js';
+import { until } from './until.js';
 
 const HOST = '127.0.0.1';
 const SENTINELS = 3;

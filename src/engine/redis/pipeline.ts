@@ -1,0 +1,237 @@
+/**
+ * The commands of one server. What is queued in a turn of the event loop leaves in one write; replies come in the same
+ * order, so a queue of who waits is all the bookkeeping.
+ *
+ * Order. Commands are carried out, and answered, in the order in which they were queued, with one exception: a script that
+ * the server turned out not to know (NOSCRIPT) is loaded and run once more. Commands already under way then overtake it,
+ * scripts among them only if the server knew them; commands that are not sent yet wait until it is through.
+ *
+ * Loss. A command without a reply fails with 100 when the connection is lost, or when it is the oldest and its deadline has
+ * passed; the connection is then given up, because a server that hangs and a half-open connection look the same. It may
+ * have been carried out. Nothing is ever sent on another connection, and nothing is queued while there is none.
+ */
+import { ByteWriter } from '../../lib/bytes.js';
+import type { Clock } from '../../lib/clock.js';
+import { Fifo } from '../../lib/fifo.js';
+import { RespError, RespReader, type RespValue } from '../../lib/resp.js';
+import { writeArgument, writeCommand, writeCount } from '../../lib/resp-command.js';
+import type { Flushable, Turn } from '../../lib/turn.js';
+import { errors } from '../../protocol/codes.js';
+import {
+  Connection,
+  type ConnectionDeps,
+  type ConnectionOwner,
+  type ConnectionUser,
+  type Target,
+} from './connection.js';
+import type { LinkHandler } from './link.js';
+import type { ServerOptions } from './options.js';
+import type { Script } from './shard.js';
+
+export interface PipelineDeps extends ConnectionDeps {
+  readonly turn: Pick<Turn, 'touch'>;
+  /** Monotonic. */
+  readonly clock: Clock;
+  /** Queued or without a reply. */
+  readonly pendingMaxCommands: number;
+  /** As encoded. The last one may exceed it. */
+  readonly pendingMaxBytes: number;
+}
+
+/** What left in one write. Kept as long as a script in it might have to be sent again. */
+interface Batch {
+  readonly bytes: Buffer;
+  readonly sentAt: number;
+}
+
+class Pending {
+  batch: Batch | undefined;
+
+  constructor(
+    readonly handler: LinkHandler,
+    /** Where it is in the batch. */
+    readonly start: number,
+    readonly end: number,
+    /** To be loaded when the server does not know it. */
+    readonly script: Script | undefined,
+  ) {}
+}
+
+/** Deadlines are looked at this many times within one. */
+const SWEEPS_PER_TIMEOUT = 8;
+
+const LOADED: LinkHandler = { reply() {}, fail() {} };
+
+export class Pipeline implements ConnectionUser, Flushable {
+  readonly connection: Connection;
+  readonly #out = new ByteWriter();
+  #queued: Pending[] = [];
+  readonly #sent = new Fifo<Pending>();
+  #sentBytes = 0;
+  /** Answered with NOSCRIPT. While there are any, nothing is sent until {@link #sent} is empty. */
+  #unknown: Pending[] = [];
+  #touched = false;
+  readonly #sweep: NodeJS.Timeout;
+
+  constructor(
+    target: Target,
+    private readonly server: ServerOptions,
+    private readonly owner: ConnectionOwner,
+    private readonly deps: PipelineDeps,
+  ) {
+    this.connection = new Connection('commands', target, server, this, deps);
+    // After the poll phase: what arrived while this thread was busy is not late.
+    const sweep = () => setImmediate(() => this.#dropIfOverdue());
+    this.#sweep = setInterval(sweep, server.ioTimeoutMs / SWEEPS_PER_TIMEOUT).unref();
+  }
+
+  /** May call `handler.fail` before it returns. Arguments are copied. */
+  command(args: readonly (string | Uint8Array)[], handler: LinkHandler): void {
+    if (!this.#admits(handler)) return;
+    const start = this.#out.length;
+    writeCommand(this.#out, args);
+    this.#queue(new Pending(handler, start, this.#out.length, undefined));
+  }
+
+  /** EVALSHA. May call `handler.fail` before it returns. Arguments are copied. */
+  script(script: Script, keys: readonly string[], args: readonly (string | Uint8Array)[], handler: LinkHandler): void {
+    if (!this.#admits(handler)) return;
+    const out = this.#out;
+    const start = out.length;
+    writeCount(out, 3 + keys.length + args.length);
+    writeArgument(out, 'EVALSHA');
+    writeArgument(out, script.sha);
+    writeArgument(out, String(keys.length));
+    for (let i = 0; i < keys.length; i++) writeArgument(out, keys[i]!);
+    for (let i = 0; i < args.length; i++) writeArgument(out, args[i]!);
+    this.#queue(new Pending(handler, start, out.length, script));
+  }
+
+  close(): void {
+    clearInterval(this.#sweep);
+    this.connection.close();
+    this.#failAll();
+  }
+
+  /** The end of the turn. */
+  flush(): void {
+    this.#touched = false;
+    if (!this.connection.isUp) return;
+    if (this.#unknown.length > 0) {
+      if (this.#sent.length > 0) return;
+      this.#loadAndRepeat();
+    }
+    if (this.#queued.length > 0) this.#send(this.#out, this.#queued);
+    this.#queued = [];
+    this.#out.reset();
+  }
+
+  createReader(): RespReader {
+    return new RespReader(this);
+  }
+
+  up(): void {
+    this.owner.connectedChanged();
+  }
+
+  down(): void {
+    this.#failAll();
+    this.owner.connectedChanged();
+  }
+
+  failed(error: Error): void {
+    this.owner.failed(error);
+  }
+
+  reply(reply: RespValue | RespError): void {
+    const pending = this.#sent.shift();
+    if (pending === undefined) {
+      this.connection.drop('a reply that nobody asked for');
+      return;
+    }
+    this.#sentBytes -= pending.end - pending.start;
+    if (reply instanceof RespError) this.#refused(pending, reply.text);
+    else pending.handler.reply(reply);
+    if (this.#unknown.length > 0 && this.#sent.length === 0) this.#touch();
+  }
+
+  #admits(handler: LinkHandler): boolean {
+    if (!this.connection.isUp) {
+      handler.fail(errors.internal);
+      return false;
+    }
+    const commands = this.#queued.length + this.#sent.length + this.#unknown.length;
+    const full = commands >= this.deps.pendingMaxCommands;
+    if (full || this.#out.length + this.#sentBytes >= this.deps.pendingMaxBytes) {
+      handler.fail(errors.tooManyRequests);
+      return false;
+    }
+    return true;
+  }
+
+  #queue(pending: Pending): void {
+    this.#queued.push(pending);
+    this.#touch();
+  }
+
+  #touch(): void {
+    if (this.#touched) return;
+    this.#touched = true;
+    this.deps.turn.touch(this);
+  }
+
+  /** Everything in `out`, which is `pending` one after the other. */
+  #send(out: ByteWriter, pending: readonly Pending[]): void {
+    const batch = { bytes: out.copy(), sentAt: this.deps.clock.now() };
+    this.#sentBytes += batch.bytes.length;
+    for (const item of pending) {
+      item.batch = batch;
+      this.#sent.push(item);
+    }
+    this.connection.write(batch.bytes);
+  }
+
+  #refused(pending: Pending, text: string): void {
+    const { handler, script } = pending;
+    if (script !== undefined && text.startsWith('NOSCRIPT')) {
+      this.#unknown.push(pending);
+      return;
+    }
+    const handled = handler.refused !== undefined;
+    if (handled) handler.refused!(text);
+    else handler.fail(errors.internal);
+    this.owner.refused(text, handled);
+  }
+
+  #loadAndRepeat(): void {
+    const out = new ByteWriter();
+    const repeated: Pending[] = [];
+    const append = (handler: LinkHandler, write: () => void): void => {
+      const start = out.length;
+      write();
+      // No script to be loaded: once must be enough.
+      repeated.push(new Pending(handler, start, out.length, undefined));
+    };
+    for (const { lua } of new Set(this.#unknown.map(({ script }) => script!)))
+      append(LOADED, () => writeCommand(out, ['SCRIPT', 'LOAD', lua]));
+    for (const { handler, batch, start, end } of this.#unknown)
+      append(handler, () => out.raw(batch!.bytes.subarray(start, end)));
+    this.#unknown = [];
+    this.#send(out, repeated);
+  }
+
+  #dropIfOverdue(): void {
+    const oldest = this.#sent.peek();
+    if (oldest === undefined || this.deps.clock.now() - oldest.batch!.sentAt < this.server.ioTimeoutMs) return;
+    this.connection.drop(`no reply within ${this.server.ioTimeoutMs} ms`);
+  }
+
+  #failAll(): void {
+    const lost = [...this.#unknown, ...this.#sent.takeAll(), ...this.#queued];
+    this.#unknown = [];
+    this.#queued = [];
+    this.#sentBytes = 0;
+    this.#out.reset();
+    for (const { handler } of lost) handler.fail(errors.internal);
+  }
+}
