@@ -15,7 +15,14 @@ export const processIo: Io = {
   cwd: process.cwd(),
 };
 
-/** The command cannot do what it was asked to; the message says what to do instead. It ends with exit code 1. */
+/** The command cannot do what it was asked to; the message says what to do instead. */
 export class CommandError extends Error {
   override readonly name = 'CommandError';
+
+  constructor(
+    message: string,
+    readonly exitCode = 1,
+  ) {
+    super(message);
+  }
 }

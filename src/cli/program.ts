@@ -11,6 +11,7 @@ import { genconfigCommand } from './genconfig.js';
 import { gensubtokenCommand } from './gensubtoken.js';
 import { gentokenCommand } from './gentoken.js';
 import { CommandError, type Io } from './io.js';
+import { reshardPlanCommand } from './reshard-plan.js';
 import { serveCommand } from './serve.js';
 import { versionCommand } from './version.js';
 
@@ -28,6 +29,7 @@ const commands = [
   gensubtokenCommand,
   checktokenCommand,
   checksubtokenCommand,
+  reshardPlanCommand,
   serveCommand,
 ];
 
@@ -35,7 +37,7 @@ const commands = [
  * Runs the command line.
  *
  * @param args without the program itself.
- * @returns the exit code: 0, or 1 when the command could not do what it was asked to.
+ * @returns the exit code: 0, or 1 when the command could not do what it was asked to, or another that the command explains.
  */
 export async function run(args: readonly string[], io: Io, start: StartServer): Promise<number> {
   try {
@@ -49,7 +51,7 @@ export async function run(args: readonly string[], io: Io, start: StartServer): 
       for (const problem of error.problems) io.err(`error: ${problem}`);
     } else if (isForPeople(error)) io.err(`error: ${error.message}`);
     else throw error;
-    return 1;
+    return error instanceof CommandError ? error.exitCode : 1;
   }
 }
 
