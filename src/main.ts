@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { version } from './cli/version.js';
 import { Cluster } from './cluster/cluster.js';
+import { redisLink } from './cluster/redis-link.js';
 import type { Config } from './config/config.js';
 import { planWorkers } from './config/cores.js';
 import type { LoadedConfig } from './config/load.js';
@@ -74,7 +75,7 @@ export async function serve(loaded: LoadedConfig): Promise<void> {
     },
   });
   await supervisor.start(wires.slice(0, plan.count));
-  cluster = await Cluster.join({ asks: main.asks, node, clock: systemClock, log });
+  cluster = await Cluster.join({ asks: main.asks, node, clock: systemClock, log }, redisLink(config, node.uid, log));
   const port = await acceptor.listen(config.http_server.address, config.http_server.port);
   if (config.pid_file !== '') writeFileSync(config.pid_file, `${process.pid}\n`);
   process.on('SIGHUP', () => reload(loaded, supervisor, log));

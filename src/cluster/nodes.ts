@@ -19,6 +19,8 @@ const DATA_MAX_BYTES = 1024;
 export interface Placement {
   /** The same on all nodes that place every channel on the same shard as this one. */
   readonly fingerprint: string;
+  /** Number of shards. */
+  readonly shards: number;
   /** Whether nodes that do not tell theirs, which are Centrifugo's, place channels as this one does. */
   readonly asCentrifugo: boolean;
 }
@@ -41,8 +43,7 @@ export interface NodesDeps {
 
 interface Other {
   readonly info: NodeInfo;
-  /** undefined: not told. */
-  readonly placement: string | undefined;
+  readonly isForeign: boolean;
   readonly heardAt: number;
 }
 
@@ -86,11 +87,11 @@ export class Nodes {
     if (uid === this.deps.uid || this.#goodbyes.has(uid)) return;
     const isNew = !this.#others.has(uid);
     if (isNew && this.#others.size >= NODES_MAX) return;
-    const placement = placementIn(data);
-    this.#others.set(uid, { info, placement, heardAt: monotonicClock.now() });
+    const told = placementIn(data);
+    this.#others.set(uid, { info, isForeign: !this.#isOurs(told), heardAt: monotonicClock.now() });
     if (!isNew) return;
     this.deps.log.info({ node: info.name, uid }, 'node joined');
-    this.#compare(info, placement);
+    if (!this.#isOurs(told) && !(told === undefined && this.deps.placement.asCentrifugo)) this.#complain(info);
     this.#tellForeign();
     void this.#report(uid);
   }
@@ -110,7 +111,8 @@ export class Nodes {
   async #report(to: string): Promise<void> {
     const info = await this.deps.info();
     if (this.#leaving) return;
-    const data = Buffer.from(JSON.stringify({ placement: this.deps.placement.fingerprint }));
+    const { fingerprint, shards } = this.deps.placement;
+    const data = Buffer.from(JSON.stringify({ placement: fingerprint, shards }));
     await this.#send({ kind: 'node', node: { ...info, data } }, to);
   }
 
@@ -138,25 +140,34 @@ export class Nodes {
   }
 
   #tellForeign(): void {
-    const { fingerprint } = this.deps.placement;
-    this.deps.foreignNodes([...this.#others.values()].some(({ placement }) => placement !== fingerprint));
+    this.deps.foreignNodes([...this.#others.values()].some(({ isForeign }) => isForeign));
   }
 
-  #compare({ name, uid, version }: NodeInfo, theirs: string | undefined): void {
-    const { fingerprint, asCentrifugo } = this.deps.placement;
-    if (theirs === fingerprint || (theirs === undefined && asCentrifugo)) return;
+  #isOurs(theirs: ToldPlacement | undefined): boolean {
+    const { fingerprint, shards } = this.deps.placement;
+    // Where each has one shard it is the same, or they would not hear each other.
+    return theirs?.placement === fingerprint || (theirs?.shards === 1 && shards === 1);
+  }
+
+  #complain({ name, uid, version }: NodeInfo): void {
     this.deps.log.error(
       { node: name, uid, version },
-      'node places channels on other shards: publications do not get from one node to the other',
+      'a node has other shards, or names them differently: publications may not get from one node to the other',
     );
   }
 }
 
-function placementIn(data: Bytes): string | undefined {
+/** What nodes put into the data of their report, in JSON. */
+interface ToldPlacement {
+  readonly placement: unknown;
+  readonly shards: unknown;
+}
+
+function placementIn(data: Bytes): ToldPlacement | undefined {
   if (data.length === 0 || data.length > DATA_MAX_BYTES) return undefined;
   try {
-    const told = JSON.parse(Buffer.from(data).toString('utf8')) as { placement?: unknown } | null;
-    return typeof told?.placement === 'string' ? told.placement : undefined;
+    const told = JSON.parse(Buffer.from(data).toString('utf8')) as Partial<ToldPlacement> | null;
+    return typeof told?.placement === 'string' ? { placement: told.placement, shards: told.shards } : undefined;
   } catch {
     return undefined;
   }

@@ -179,9 +179,10 @@ describe('nodes', () => {
 });
 
 describe('placement', () => {
-  const ring = { fingerprint: 'ring 2', asCentrifugo: false };
-  const jump = { fingerprint: 'jump 2', asCentrifugo: true };
-  const lost = 'node places channels on other shards: publications do not get from one node to the other';
+  const ring = { fingerprint: 'ring 2', shards: 2, asCentrifugo: false };
+  const jump = { fingerprint: 'jump 2', shards: 2, asCentrifugo: true };
+  const lost =
+    'a node has other shards, or names them differently: publications may not get from one node to the other';
 
   test('that is the same is nothing to speak of', async () => {
     const a = await start('a', { placement: ring });
@@ -189,6 +190,19 @@ describe('placement', () => {
     await pass(PING_MS);
     expect(a.messages('error')).toEqual([]);
     expect(new Set(a.foreign)).toEqual(new Set([false]));
+  });
+
+  test('that is of one shard is the same, whatever its name: both nodes hear it', async () => {
+    const a = await start('a', { placement: { fingerprint: 'localhost', shards: 1, asCentrifugo: true } });
+    const b = await start('b', { placement: { fingerprint: '127.0.0.1', shards: 1, asCentrifugo: true } });
+    await pass(PING_MS);
+    for (const node of [a, b]) {
+      expect(node.messages('error')).toEqual([]);
+      expect(node.foreign.at(-1)).toBe(false);
+    }
+    const c = await start('c', { placement: jump });
+    await pass(PING_MS);
+    for (const node of [a, c]) expect(node.foreign.at(-1)).toBe(true);
   });
 
   test('that is another is an error, said once, and workers know', async () => {
@@ -211,7 +225,7 @@ describe('placement', () => {
     [true, []],
     [false, [lost]],
   ])('of Centrifugo may be as ours (%s)', async (asCentrifugo, complaints) => {
-    const a = await start('a', { placement: { fingerprint: 'f', asCentrifugo } });
+    const a = await start('a', { placement: { fingerprint: 'f', shards: 2, asCentrifugo } });
     for (const data of ['', 'null', '{', '{"placement":1}', `{"placement":"f","x":"${'x'.repeat(2000)}"}`]) {
       bus.say('c', report('c', Buffer.from(data)));
       await settle();

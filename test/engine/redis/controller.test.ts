@@ -44,12 +44,19 @@ interface TestController {
   readonly log: string[];
 }
 
-async function open(nodeUid: string, ...shards: ShardOptions[]): Promise<TestController> {
+const open = (nodeUid: string, ...shards: ShardOptions[]) => openBoth(nodeUid, shards);
+
+async function openBoth(
+  nodeUid: string,
+  shards: ShardOptions[],
+  previousShards?: ShardOptions[],
+): Promise<TestController> {
   const heard: string[] = [];
   const log: string[] = [];
   const note = (fields: object, message: string) => void log.push(`${(fields as { shard: string }).shard} ${message}`);
   const controller = await openRedisController({
     shards,
+    previousShards,
     prefix: 'p',
     nodeUid,
     hear: (message) => void heard.push(Buffer.from(message).toString()),
@@ -202,6 +209,50 @@ describe('several shards', () => {
     await servers[0]!.kill();
     await isHealthy(a, '0', false);
     await expect(a.controller.publish(text('5'), 'b')).rejects.toBe(errors.internal);
+  });
+});
+
+describe('a list of shards that replaces another', () => {
+  /** Nodes with the former list, both lists, and the new one. */
+  async function openAll(former: ShardOptions[], current: ShardOptions[]) {
+    return [await openBoth('a', former), await openBoth('b', current, former), await openBoth('c', current)] as const;
+  }
+
+  async function expectBothReachedBy(former: ShardOptions[], current: ShardOptions[]) {
+    const nodes = await openAll(former, current);
+    const [a, b, c] = nodes;
+    for (const node of nodes) expect(Object.values(health(node))).not.toContain(false);
+    // Whatever the turn of shards is.
+    for (const round of ['1', '2', '3']) {
+      await b.controller.publish(text(`b ${round}`), '');
+      await Promise.all(nodes.map((node) => hears(node, `b ${round}`)));
+      await a.controller.publish(text(`a ${round}`), '');
+      await c.controller.publish(text(`c ${round}`), '');
+      await Promise.all([hears(a, `a ${round}`), hears(b, `a ${round}`)]);
+      await Promise.all([hears(c, `c ${round}`), hears(b, `c ${round}`)]);
+    }
+    return nodes;
+  }
+
+  test('keeps one that knows both in touch with everybody', async () => {
+    const [a, b] = await expectBothReachedBy([standalone(await redis())], [standalone(await redis())]);
+    expect(health(b!)).toEqual({ '0': true, 'previous 0': true });
+    expect(a!.heard.filter((message) => message === 'b 1')).toHaveLength(1);
+  });
+
+  test('shares shards with it that are enough to reach everybody, once', async () => {
+    const [one, two, three] = [await redis(), await redis(), await redis()];
+    const former = [standalone(one, '0'), standalone(two, '1')];
+    // The shard that both have is another in each list.
+    const nodes = await expectBothReachedBy(former, [standalone(two, '0'), standalone(three, '1')]);
+    expect(health(nodes[1])).toEqual({ '0': true, '1': true, 'previous 0': true });
+    for (const { heard } of nodes)
+      expect(heard.filter((message) => message.startsWith('b'))).toEqual(['b 1', 'b 2', 'b 3']);
+
+    await two.kill();
+    await isHealthy(nodes[1], '0', false);
+    await nodes[1].controller.publish(text('over others'), '');
+    await Promise.all(nodes.map((node) => hears(node, 'over others')));
   });
 });
 
