@@ -23,6 +23,7 @@ export class FakeLink implements Link {
   confirmsSubscriptions = true;
   answersAboutMap = true;
   healthy = true;
+  readonly settled = Promise.resolve();
   isClosed = false;
   #connected: boolean;
 
@@ -65,7 +66,8 @@ export class FakeLink implements Link {
   }
 
   refuse(text: string): void {
-    this.take().handler.refused!(text);
+    const { handler } = this.take();
+    if (!handler.refused!(text)) handler.fail(errors.internal);
   }
 
   async subscribe(channel: string): Promise<void> {
@@ -118,7 +120,7 @@ export class FakeLinks {
       { kind: 'cluster', name: '0', weight: 1, server, seeds: seeds.map((port) => ({ host: 'h', port })) },
       events,
       (endpoint, linkEvents) => this.#openLink(endpoint, linkEvents),
-      { info() {}, warn() {} },
+      { info() {} },
     );
   }
 

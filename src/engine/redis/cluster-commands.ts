@@ -8,8 +8,9 @@
  *                  held    ┘ what is queued meanwhile; both are sent again, in this order, when nothing of the slot is
  *                            under way any more, after a pause where the server asked for patience
  *
- * So commands for one key are carried out in the order in which they were queued, with one exception: of commands that
- * were under way together, one that met TRYAGAIN or CLUSTERDOWN may be overtaken by the next, which did not.
+ * So commands for one key are carried out in the order in which they were queued, with these exceptions. Of commands that
+ * were under way together, one that met TRYAGAIN or CLUSTERDOWN may be overtaken by the next, which did not; so may one
+ * that was refused by a server that the slot came back to meanwhile.
  *
  * A command is sent again only before its deadline, and then has the deadline of a new one.
  */
@@ -37,8 +38,6 @@ export interface Routes {
   moved(slot: number, endpoint: Endpoint): void;
   /** Something failed: the map may be old. */
   failed(): void;
-  /** The server refused a command for good. */
-  refused(server: ClusterServer, text: string): void;
 }
 
 interface StalledSlot {
@@ -93,13 +92,13 @@ export class ClusterCommand implements LinkHandler {
     this.commands.failed(this, error);
   }
 
-  refused(text: string): void {
-    this.commands.refused(this, text);
+  refused(text: string): boolean {
+    return this.commands.refused(this, text);
   }
 }
 
 /** Whether ASKING succeeds shows in the command that follows. */
-const ignored: LinkHandler = { reply() {}, fail() {}, refused() {} };
+const ignored: LinkHandler = { reply() {}, fail() {}, refused: () => true };
 
 export class ClusterCommands {
   readonly #underWay = new Uint32Array(SLOTS);
@@ -133,19 +132,15 @@ export class ClusterCommands {
     command.handler.fail(error);
   }
 
-  refused(command: ClusterCommand, text: string): void {
-    const server = command.server!;
-    const mustPause = this.#redirect(command, server, text);
-    if (mustPause === undefined) {
-      this.settled(command);
-      this.routes.refused(server, text);
-      command.handler.fail(errors.internal);
-      return;
-    }
+  /** Answers whether it will be sent again. */
+  refused(command: ClusterCommand, text: string): boolean {
+    const mustPause = this.#redirect(command, text);
+    if (mustPause === undefined) return false;
     const stalled = this.#stall(command.slot);
     stalled.refused.push(command);
     if (mustPause) stalled.mustPause = true;
     this.settled(command);
+    return true;
   }
 
   close(): void {
@@ -158,7 +153,7 @@ export class ClusterCommands {
   }
 
   /** Answers whether to pause before it is sent again; `undefined` if it must not be. */
-  #redirect(command: ClusterCommand, server: ClusterServer, text: string): boolean | undefined {
+  #redirect(command: ClusterCommand, text: string): boolean | undefined {
     if (this.#isClosed) return undefined;
     const kind = text.split(' ', 1)[0];
     if (kind === 'TRYAGAIN' || kind === 'CLUSTERDOWN') {
@@ -166,7 +161,7 @@ export class ClusterCommands {
       return true;
     }
     if (kind !== 'MOVED' && kind !== 'ASK') return undefined;
-    const endpoint = parseRedirection(text, server.endpoint);
+    const endpoint = parseRedirection(text, command.server!.endpoint);
     if (endpoint === undefined) return undefined;
     if (kind === 'MOVED') this.routes.moved(command.slot, endpoint);
     else command.askAt = this.routes.serverAt(endpoint);

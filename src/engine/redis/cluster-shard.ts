@@ -2,7 +2,8 @@
  * Redis Cluster as a shard: a link to each master, commands and subscriptions by hash slot. It follows slots that move and
  * replicas that take over; while a master is away, commands for its slots fail and the others go on.
  */
-import type { Logger } from 'pino';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Log } from '../../observe/log.js';
 import { ClusterCommand, ClusterCommands } from './cluster-commands.js';
 import { type ClusterServer, ClusterServers, type OpenLink } from './cluster-server.js';
 import { ClusterSubscriptions } from './cluster-subscriptions.js';
@@ -14,6 +15,8 @@ import { keySlot, SLOTS, type SlotRange } from './slots.js';
 export class ClusterShard implements Shard {
   readonly name: string;
   readonly isCluster = true;
+  /** Healthy, or it turned out that this will take a while. */
+  readonly settled: Promise<void>;
   readonly #owners: (ClusterServer | undefined)[] = new Array(SLOTS).fill(undefined);
   #masters: ReadonlySet<ClusterServer> = new Set();
   #isCovered = false;
@@ -27,7 +30,7 @@ export class ClusterShard implements Shard {
     options: ClusterOptions,
     events: ShardEvents,
     openLink: OpenLink,
-    private readonly log: Pick<Logger, 'info' | 'warn'>,
+    private readonly log: Pick<Log, 'info'>,
   ) {
     this.name = options.name;
     this.#ioTimeoutMs = options.server.ioTimeoutMs;
@@ -47,11 +50,10 @@ export class ClusterShard implements Shard {
       serverAt: (endpoint) => this.#servers.at(endpoint),
       moved: (slot, endpoint) => this.#moved(slot, endpoint),
       failed: () => this.#topology.refreshSoon(),
-      refused: (server, text) =>
-        this.log.warn({ shard: this.name, server: server.endpoint, error: text }, 'Redis refused a command'),
     });
     this.#topology = new ClusterTopology(options.seeds, this.#servers, (ranges) => this.#adopt(ranges));
     this.#topology.start();
+    this.settled = this.#settle(options.server.connectTimeoutMs);
   }
 
   command(key: string, args: readonly (string | Uint8Array)[], handler: ReplyHandler): void {
@@ -95,6 +97,11 @@ export class ClusterShard implements Shard {
     this.#commands.queue(new ClusterCommand(this.#commands, keySlot(key), script, keys, args, handler, deadlineMs));
   }
 
+  async #settle(connectTimeoutMs: number): Promise<void> {
+    await Promise.race([this.#topology.found, sleep(connectTimeoutMs, undefined, { ref: false })]);
+    await Promise.all([...this.#masters].map(({ link }) => link.settled));
+  }
+
   #moved(slot: number, endpoint: Endpoint): void {
     this.#setOwner(slot, this.#servers.at(endpoint));
     this.#topology.refreshSoon();
@@ -123,6 +130,6 @@ export class ClusterShard implements Shard {
     this.#servers.retireAllBut(masters);
     if (masters.size === before.size && [...masters].every((master) => before.has(master))) return;
     const addresses = [...masters].map(({ endpoint: { host, port } }) => `${host}:${port}`);
-    this.log.info({ shard: this.name, masters: addresses }, 'masters of the Redis Cluster');
+    this.log.info({ masters: addresses }, 'masters of the Redis Cluster');
   }
 }

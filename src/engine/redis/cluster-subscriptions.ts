@@ -44,7 +44,7 @@ export class ClusterSubscriptions {
 
   subscribe(channel: string): Promise<void> {
     const known = this.#byChannel.get(channel);
-    if (known !== undefined) return known.confirmed ?? Promise.resolve();
+    if (known !== undefined) return known.confirmed ?? known.home.link.subscribe(channel);
     const home = this.ownerOf(keySlot(channel));
     if (home === undefined) return Promise.reject(errors.internal);
     const subscription = new Subscription(channel, home);

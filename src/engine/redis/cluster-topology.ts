@@ -25,6 +25,9 @@ interface View {
 }
 
 export class ClusterTopology {
+  /** There is a map. */
+  readonly found: Promise<void>;
+  #resolveFound!: () => void;
   #timer: NodeJS.Timeout | undefined;
   #dueMs = Number.POSITIVE_INFINITY;
   #lookedMs = Number.NEGATIVE_INFINITY;
@@ -36,7 +39,11 @@ export class ClusterTopology {
     private readonly seeds: readonly Endpoint[],
     private readonly servers: ClusterServers,
     private readonly adopt: (ranges: readonly SlotRange[]) => boolean,
-  ) {}
+  ) {
+    this.found = new Promise((resolve) => {
+      this.#resolveFound = resolve;
+    });
+  }
 
   /** Connect to the seeds; the first that stands is asked. */
   start(): void {
@@ -71,10 +78,19 @@ export class ClusterTopology {
     const view = await this.#askServers();
     this.#isLooking = false;
     if (this.#isClosed) return;
-    const isWell = view !== undefined && this.adopt(view.ranges) && view.isUsable;
-    if (view === undefined) for (const seed of this.seeds) this.servers.at(seed);
-    const intervalMs = isWell ? REFRESH_INTERVAL_MS : IMPATIENT_INTERVAL_MS;
+    const intervalMs = this.#found(view) ? REFRESH_INTERVAL_MS : IMPATIENT_INTERVAL_MS;
     this.#lookIn(intervalMs * (1 + JITTER * (2 * Math.random() - 1)));
+  }
+
+  /** Answers whether all is well. */
+  #found(view: View | undefined): boolean {
+    if (view === undefined) {
+      for (const seed of this.seeds) this.servers.at(seed);
+      return false;
+    }
+    const isWell = this.adopt(view.ranges);
+    this.#resolveFound();
+    return isWell && view.isUsable;
   }
 
   /** Some at once, so that one that hangs holds nothing up; all the others if those are of no use. */

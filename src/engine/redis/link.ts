@@ -1,14 +1,14 @@
 /** One server as a shard uses it: what the shard of a Cluster needs of each master. */
 import type { ReplyHandler, Script, ShardEvents } from './shard.js';
 
-/** Who sent a command to one server. One of the three is called, once. */
+/** Who sent a command to one server. `reply` or `fail` is called, once; or `refused`, and it says that it takes over. */
 export interface LinkHandler extends ReplyHandler {
   /**
-   * The server answered with an error. With this method that is the handler's matter; without it the text is logged and
-   * {@link ReplyHandler.fail} called with 100.
+   * The server answered with an error. Answers whether that is dealt with; if not, and without this method, the text is
+   * logged and {@link ReplyHandler.fail} called with 100.
    * @param text  as the server wrote it, without the leading '-': 'MOVED 3999 127.0.0.1:6381'.
    */
-  refused?(text: string): void;
+  refused?(text: string): boolean;
 }
 
 /**
@@ -23,6 +23,8 @@ export interface Link {
   /** Commands can be sent: the connection for them stands. While it does not, they fail with 100 at once, unsent. */
   readonly connected: boolean;
   readonly healthy: boolean;
+  /** The first attempt is over: it is healthy, or it turned out that this will take a while. */
+  readonly settled: Promise<void>;
   close(): void;
 }
 

@@ -14,6 +14,6 @@ export function openShard(options: ShardOptions, events: ShardEvents, deps: Link
     events,
     (endpoint, linkEvents) =>
       new ServerLink({ locate: () => endpoint, masterOnly: false }, options.server, linkEvents, linkDeps),
-    deps.log,
+    linkDeps.log,
   );
 }

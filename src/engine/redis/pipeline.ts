@@ -197,9 +197,8 @@ export class Pipeline implements ConnectionUser, Flushable {
       this.#unknown.push(pending);
       return;
     }
-    const handled = handler.refused !== undefined;
-    if (handled) handler.refused!(text);
-    else handler.fail(errors.internal);
+    const handled = handler.refused?.(text) ?? false;
+    if (!handled) handler.fail(errors.internal);
     this.owner.refused(text, handled);
   }
 

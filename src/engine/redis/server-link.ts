@@ -52,7 +52,6 @@ const REFUSALS_LOGGED_EVERY_MS = 5000;
 const NOBODY: LinkHandler = { reply() {}, fail() {} };
 
 export class ServerLink implements Link {
-  /** The first attempt is over: it is healthy, or it turned out that this will take a while. */
   readonly settled: Promise<void>;
   readonly #pipeline: Pipeline;
   readonly #subscriber: Subscriber;
