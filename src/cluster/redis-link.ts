@@ -31,7 +31,8 @@ export function redisLink(config: Config, nodeUid: string, log: Log): ClusterLin
       openRedisController({
         shards,
         previousShards: previous?.shards,
-        prefix: section.redis.prefix,
+        // What Centrifugo takes for none.
+        prefix: section.redis.prefix || 'centrifuge',
         nodeUid,
         hear,
         log,
