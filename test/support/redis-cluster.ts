@@ -9,8 +9,6 @@ import { SLOTS } from '../../src/engine/redis/slots.js';
 import { RedisServer } from './redis.js';
 import { until } from './until.js';
 
-export { until };
-
 const MASTERS = 3;
 /** A server that is not heard of for so long is failed by the others. */
 const NODE_TIMEOUT_MS = 1000;
