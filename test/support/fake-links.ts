@@ -23,8 +23,12 @@ export class FakeLink implements Link {
   confirmsSubscriptions = true;
   answersAboutMap = true;
   healthy = true;
-  readonly settled = Promise.resolve();
+  settle!: () => void;
+  readonly settled = new Promise<void>((resolve) => {
+    this.settle = resolve;
+  });
   isClosed = false;
+  readonly #subscribed = new Set<string>();
   #connected: boolean;
 
   constructor(
@@ -71,11 +75,15 @@ export class FakeLink implements Link {
   }
 
   async subscribe(channel: string): Promise<void> {
+    if (!this.connected) throw errors.internal;
+    if (this.#subscribed.has(channel)) return;
     this.pubSub.push(`subscribe ${channel}`);
-    if (!this.connected || !this.confirmsSubscriptions) throw errors.internal;
+    if (!this.confirmsSubscriptions) throw errors.internal;
+    this.#subscribed.add(channel);
   }
 
   unsubscribe(channel: string): void {
+    this.#subscribed.delete(channel);
     this.pubSub.push(`unsubscribe ${channel}`);
   }
 

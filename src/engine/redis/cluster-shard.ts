@@ -2,7 +2,6 @@
  * Redis Cluster as a shard: a link to each master, commands and subscriptions by hash slot. It follows slots that move and
  * replicas that take over; while a master is away, commands for its slots fail and the others go on.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Log } from '../../observe/log.js';
 import { ClusterCommand, ClusterCommands } from './cluster-commands.js';
 import { type ClusterServer, ClusterServers, type OpenLink } from './cluster-server.js';
@@ -98,7 +97,8 @@ export class ClusterShard implements Shard {
   }
 
   async #settle(connectTimeoutMs: number): Promise<void> {
-    await Promise.race([this.#topology.found, sleep(connectTimeoutMs, undefined, { ref: false })]);
+    const timeIsUp = new Promise((resolve) => setTimeout(resolve, connectTimeoutMs).unref());
+    await Promise.race([this.#topology.found, timeIsUp]);
     await Promise.all([...this.#masters].map(({ link }) => link.settled));
   }
 

@@ -112,16 +112,22 @@ describe('ASK', () => {
 
 describe('a server without slots', () => {
   it('stays open as long as commands are sent on to it', async () => {
+    queue('a');
+    cluster.at(1).refuse('ASK 866 h:3');
+    const link = cluster.at(3);
+    link.reply('OK');
+    link.reply(1);
     for (let i = 0; i < 5; i++) {
+      await vi.advanceTimersByTimeAsync(TWO_LOOKS_MS / 4);
       queue('a');
       cluster.at(1).refuse('ASK 866 h:3');
       expect(cluster.at(3).texts).toEqual(['ASKING', 'a hello']);
       cluster.at(3).reply('OK');
       cluster.at(3).reply(1);
-      await vi.advanceTimersByTimeAsync(TWO_LOOKS_MS / 4);
     }
+    expect(cluster.at(3)).toBe(link);
     await vi.advanceTimersByTimeAsync(2 * TWO_LOOKS_MS);
-    expect(cluster.at(3).isClosed).toBe(true);
+    expect(link.isClosed).toBe(true);
   });
 });
 
@@ -229,17 +235,22 @@ describe('a server', () => {
 });
 
 describe('what waits', () => {
-  it('is bounded', () => {
-    queue('a');
-    cluster.at(1).refuse('TRYAGAIN');
+  it('is bounded', async () => {
     const megabyte = new Uint8Array(1024 * 1024);
-    for (let i = 0; i < 20; i++) {
-      shard.command(KEY, ['SET', KEY, megabyte], {
-        reply() {},
-        fail: ({ code }) => outcomes.push(`failed with ${code}`),
-      });
+    for (const round of [1, 2]) {
+      queue('a');
+      cluster.at(1).refuse('TRYAGAIN');
+      for (let i = 0; i < 20; i++) {
+        shard.command(KEY, ['SET', KEY, megabyte], {
+          reply() {},
+          fail: ({ code }) => outcomes.push(`failed with ${code}`),
+        });
+      }
+      expect(outcomes).toEqual(Array(5 * round).fill('failed with 111'));
+      await vi.advanceTimersByTimeAsync(100);
+      for (const { handler } of cluster.at(1).sent.splice(0)) handler.reply(1);
+      outcomes = outcomes.filter((outcome) => outcome !== 'a = 1');
     }
-    expect(outcomes).toEqual(Array(5).fill('failed with 111'));
   });
 
   it('fails when the shard is closed', () => {
@@ -267,5 +278,30 @@ describe('what waits', () => {
     borrowed.fill('x');
     cluster.at(1).refuse('MOVED 866 h:2');
     expect(cluster.at(2).texts).toEqual(['SET hello value']);
+  });
+});
+
+describe('a shard has settled', () => {
+  async function isSettled(): Promise<boolean> {
+    return Promise.race([shard.settled.then(() => true), Promise.resolve(false)]);
+  }
+
+  it('when each of its masters has', async () => {
+    expect(await isSettled()).toBe(false);
+    cluster.at(1).settle();
+    expect(await isSettled()).toBe(false);
+    cluster.at(2).settle();
+    await shard.settled;
+  });
+
+  it('without a master, when the time to connect is over', async () => {
+    shard.close();
+    cluster.slow.add(7);
+    shard = cluster.open({ message() {}, interrupted() {} }, [7]);
+    await vi.advanceTimersByTimeAsync(CONNECT_TIMEOUT_MS - 1);
+    expect(await isSettled()).toBe(false);
+    await vi.advanceTimersByTimeAsync(1);
+    await shard.settled;
+    expect(shard.healthy).toBe(false);
   });
 });

@@ -54,6 +54,8 @@ const swap = script(
    return old`,
 );
 
+const append = script('append', `return redis.call('rpush', KEYS[1], ARGV[1])`);
+
 /** A hash tag, different for each caller, whose slot a master has now. */
 let tags = 0;
 async function tagAt(node: ClusterNode): Promise<string> {
@@ -214,6 +216,19 @@ describe('a slot that moves', () => {
     expect(String(await next)).toBe('3,4');
   });
 
+  it('takes a script that its new master does not know', async () => {
+    const { shard } = await healthy();
+    const [from, to] = cluster.masters as [ClusterNode, ClusterNode];
+    const tag = await tagAt(from);
+    const key = `list{${tag}}`;
+    await cluster.openSlot(keySlot(tag), from, to);
+    const lengths = ['a', 'b', 'c'].map((value) => runScript(shard, append, [key], [value]));
+    expect(await Promise.all(lengths)).toEqual([1, 2, 3]);
+    expect(await to.client.call('CLUSTER', 'COUNTKEYSINSLOT', keySlot(tag))).toBe(1);
+    await cluster.closeSlot(keySlot(tag), from, to);
+    expect(String(await command(shard, key, 'LRANGE', key, '0', '-1'))).toBe('a,b,c');
+  });
+
   it('lets a script wait no longer than its deadline', async () => {
     const { shard } = await healthy();
     const [from, to] = cluster.masters as [ClusterNode, ClusterNode];
@@ -304,13 +319,35 @@ describe('a failover', () => {
   });
 });
 
+describe('a master that hangs', () => {
+  it('is left for its replica', async () => {
+    const rig = await healthy();
+    const { shard } = rig;
+    // As the planned failover has left them.
+    const [master] = cluster.replicas as [ClusterNode];
+    const [replica] = cluster.masters as [ClusterNode];
+    const channel = `news{${await tagAt(master)}}`;
+    await shard.subscribe(channel);
+    master.pause();
+    await expect(command(shard, channel, 'GET', channel)).rejects.toBe(errors.internal);
+    await until('interrupted', () => rig.interrupted.includes(channel));
+    expect(await subscribersAt(replica, channel)).toBe(1);
+    await rig.healthy();
+    expect(await command(shard, channel, 'GET', channel)).toBeNull();
+    master.resume();
+    await cluster.agreed();
+    await until('left', async () => (await subscribersAt(master, channel)) === 0);
+    expect(rig.interrupted).toEqual([channel]);
+  });
+});
+
 describe('a master that dies without a replica', () => {
   it('fails its own slots only, until it is back', async () => {
     const rig = await healthy();
     const { shard } = rig;
     const [, , master] = cluster.masters as [ClusterNode, ClusterNode, ClusterNode];
     const lost = `news{${await tagAt(master)}}`;
-    const other = `news{${await tagAt(cluster.replicas[0]!)}}`;
+    const other = `news{${await tagAt(cluster.masters[0]!)}}`;
     await shard.subscribe(lost);
     await shard.subscribe(other);
     await cluster.replicas[2]!.kill();

@@ -58,6 +58,15 @@ describe('a subscription', () => {
     expect(heard).toEqual([`${CHANNEL}: x`]);
   });
 
+  it('says when its server is away, and stays', async () => {
+    await shard.subscribe(CHANNEL);
+    cluster.at(1).connected = false;
+    await expect(shard.subscribe(CHANNEL)).rejects.toBe(errors.internal);
+    cluster.at(1).connected = true;
+    say(1, 'x');
+    expect(heard).toEqual([`${CHANNEL}: x`]);
+  });
+
   it('hears messages and interruptions, until it ends', async () => {
     await shard.subscribe(CHANNEL);
     say(1, 'x');
@@ -82,6 +91,14 @@ describe('a slot that has another master', () => {
     say(1, 'from the old');
     say(2, 'from the new');
     expect(heard).toEqual([`${CHANNEL} interrupted`, `${CHANNEL}: from the new`]);
+  });
+
+  it('takes all of them along, however many', async () => {
+    const channels = Array.from({ length: 10_000 }, (_, i) => `${i}{${CHANNEL}}`);
+    await Promise.all(channels.map((channel) => shard.subscribe(channel)));
+    await masters(2, 1);
+    expect(heard).toEqual(channels.map((channel) => `${channel} interrupted`));
+    expect(cluster.at(2).pubSub).toHaveLength(channels.length);
   });
 
   it('leaves it with the old one until the new one has confirmed', async () => {
