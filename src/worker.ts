@@ -82,6 +82,8 @@ if (slot < boot.owners) {
       };
     },
     recoveryMaxPublications: config.client.recovery_max_publication_limit,
+    lingerMs: 0,
+    positionCheckMs: 0,
     later: (ms, run) => void setTimeout(run, ms).unref(),
     log,
   });

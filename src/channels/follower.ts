@@ -109,6 +109,11 @@ export class Follower {
     return this.#state !== 'idle';
   }
 
+  /** False while it is open whether something is missing. */
+  get settled(): boolean {
+    return this.#state !== 'healing';
+  }
+
   /** From the feed. @param entry  with an offset; borrowed. */
   publication(entry: Bytes, epoch: string): void {
     const busy = this.#busy;
@@ -120,6 +125,8 @@ export class Follower {
   /** The feed was cut off before what comes next, perhaps by a failover. */
   interrupted(): void {
     this.#generation++;
+    // They are in history, or they are the end that was lost.
+    this.#takeHeld();
     if (this.#state === 'idle') return;
     this.#getBusy().suspicious = true;
     this.#heal();

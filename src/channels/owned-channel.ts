@@ -25,6 +25,8 @@ export class OwnedChannel {
   follower: Follower | undefined;
   /** Resolves when the broker delivers the channel; undefined once it does. */
   subscribing: Promise<void> | undefined;
+  /** Kept for a while although nobody uses it. */
+  lingers = false;
 
   constructor(readonly name: string) {}
 

@@ -22,6 +22,7 @@ import type {
   PublishResult,
 } from '../engine/engine.js';
 import { type ByteReader, ByteWriter } from '../lib/bytes.js';
+import { Sweep } from '../lib/sweep.js';
 import { asClientError, type Calls, type Ticket } from '../mesh/calls.js';
 import type { Mesh } from '../mesh/mesh.js';
 import { RecordKind } from '../mesh/records.js';
@@ -48,6 +49,13 @@ export interface OwnerDeps {
   /** What the configuration says of a channel's history; size 0 for none. */
   readonly history: (channel: string) => HistoryOptions;
   readonly recoveryMaxPublications: number;
+  /**
+   * How long a channel is kept after its last subscriber, with what is known of its stream; longer while the broker is
+   * away. 0 where subscribing costs nothing and nothing is forgotten.
+   */
+  readonly lingerMs: number;
+  /** `client.channel_position_check_delay`; 0 where the broker's feed needs no checks. */
+  readonly positionCheckMs: number;
   /** Calls back after some time. */
   readonly later: (ms: number, run: () => void) => void;
   readonly log: { error(fields: object, message: string): void };
@@ -55,6 +63,9 @@ export interface OwnerDeps {
 
 const PRESENCE_TTL_MS = 60_000;
 const IDEMPOTENCY_TTL_MS = 300_000;
+const RESET_RETRY_MS = 250;
+/** How often a part of the channels has its position checked. */
+export const POSITION_CHECK_STEP_MS = 1000;
 
 export class Owner implements BrokerSink, AttachingHost, FollowerHost {
   readonly counters = { lostPublications: 0 };
@@ -62,6 +73,9 @@ export class Owner implements BrokerSink, AttachingHost, FollowerHost {
   readonly healMaxPublications: number;
   readonly later: (ms: number, run: () => void) => void;
   readonly #channels = new Map<string, OwnedChannel>();
+  /** Streams that lost their end and have not got a new epoch yet, because the broker is away. By name, their epoch. */
+  readonly #damaged = new Map<string, string>();
+  readonly #check: Sweep<string, OwnedChannel>;
   readonly #out = new ByteWriter(4096);
   readonly #broker: Broker;
   readonly #presence: PresenceManager;
@@ -73,6 +87,8 @@ export class Owner implements BrokerSink, AttachingHost, FollowerHost {
     this.#calls = deps.calls;
     this.later = deps.later;
     this.recoveryMaxPublications = this.healMaxPublications = deps.recoveryMaxPublications;
+    const checks = Math.ceil(deps.positionCheckMs / POSITION_CHECK_STEP_MS);
+    this.#check = new Sweep(this.#channels, ({ follower }) => follower?.check(), checks, 1);
     this.#presence = deps.presence;
     this.#broker = deps.broker(this);
     this.#mesh.on(RecordKind.publish, this.#answering(this.#publish));
@@ -87,9 +103,9 @@ export class Owner implements BrokerSink, AttachingHost, FollowerHost {
     this.#mesh.onReplaced((slot) => this.#forgetSlot(slot));
   }
 
-  /** Channels with subscribers on this node. */
-  channels(): Iterable<OwnedChannel> {
-    return this.#channels.values();
+  /** Compare a part of the streams that stand still with the broker. Call it every {@link POSITION_CHECK_STEP_MS}. */
+  checkPositions(): void {
+    if (this.deps.positionCheckMs > 0) this.#check.run(0);
   }
 
   // ---- BrokerSink ----
@@ -206,7 +222,9 @@ export class Owner implements BrokerSink, AttachingHost, FollowerHost {
   // ---- AttachingHost ----
 
   subscribed(channel: OwnedChannel, then: () => void, failed: (error: ClientError) => void): void {
-    this.#when(channel.subscribing, then, failed);
+    if (channel.subscribing !== undefined) this.#when(channel.subscribing, then, failed);
+    else if (this.#broker.feed(channel.name) === 'up') then();
+    else failed(errors.internal);
   }
 
   follower(channel: OwnedChannel): Follower | undefined {
@@ -221,16 +239,27 @@ export class Owner implements BrokerSink, AttachingHost, FollowerHost {
     done: (history: History) => void,
     failed: (error: ClientError) => void,
   ): void {
-    this.#when(this.#broker.history(channel.name, filter, this.deps.history(channel.name).metaTtlMs), done, failed);
+    this.#when(this.#readHistory(channel.name, filter), done, failed);
   }
 
-  resetEpoch(channel: OwnedChannel, epoch: string): void {
-    this.deps.log.error({ channel: channel.name, epoch }, 'a stream has lost its end: it starts anew');
-    this.#when(
-      this.#broker.resetEpoch(channel.name, epoch),
-      () => {},
-      () => {},
-    );
+  /** @throws 100 for a stream that is known to be wrong. */
+  #readHistory(channel: string, filter: HistoryFilter): Awaitable<History> {
+    if (this.#damaged.has(channel)) throw errors.internal;
+    return this.#broker.history(channel, filter, this.deps.history(channel).metaTtlMs);
+  }
+
+  // ---- FollowerHost ----
+
+  resetEpoch({ name }: OwnedChannel, epoch: string): void {
+    this.deps.log.error({ channel: name, epoch }, 'a stream has lost its end: it starts anew');
+    this.#damaged.set(name, epoch);
+    this.#reset(name, epoch);
+  }
+
+  #reset(name: string, epoch: string): void {
+    const done = (): void => void this.#damaged.delete(name);
+    const failed = (): void => this.later(RESET_RETRY_MS, () => this.#reset(name, epoch));
+    this.#when(this.#broker.resetEpoch(name, epoch), done, failed);
   }
 
   attached({ channel, flags, who }: Attaching, told: boolean): void {
@@ -344,12 +373,12 @@ export class Owner implements BrokerSink, AttachingHost, FollowerHost {
     const subscribing = this.#broker.subscribe(channel.name);
     if (!(subscribing instanceof Promise)) return;
     channel.subscribing = subscribing;
-    // Where it failed everybody who attaches is refused, and with the last of them the channel goes.
     subscribing.then(
       () => {
         channel.subscribing = undefined;
       },
-      () => {},
+      // Everybody who waits is refused, and whoever comes next tries again.
+      () => this.#forget(channel),
     );
   }
 
@@ -361,7 +390,28 @@ export class Owner implements BrokerSink, AttachingHost, FollowerHost {
   }
 
   #dropIfUnused(channel: OwnedChannel): void {
-    if (!channel.unused || this.#channels.get(channel.name) !== channel) return;
+    if (!channel.unused || channel.lingers) return;
+    if (this.deps.lingerMs === 0) this.#forget(channel);
+    else this.#linger(channel);
+  }
+
+  /**
+   * Subscribers come back soon as a rule. And what is known of a stream must not be forgotten while the broker is away: it
+   * may come back without the end of the stream, and nobody else may know.
+   */
+  #linger(channel: OwnedChannel): void {
+    channel.lingers = true;
+    this.later(this.deps.lingerMs, () => {
+      channel.lingers = false;
+      if (!channel.unused) return;
+      const settled = channel.follower?.settled !== false && this.#broker.feed(channel.name) === 'up';
+      if (settled) this.#forget(channel);
+      else this.#linger(channel);
+    });
+  }
+
+  #forget(channel: OwnedChannel): void {
+    if (this.#channels.get(channel.name) !== channel) return;
     this.#channels.delete(channel.name);
     this.#broker.unsubscribe(channel.name);
   }

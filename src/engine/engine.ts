@@ -77,6 +77,14 @@ export interface BrokerSink {
   interrupted(channel: string): void;
 }
 
+/**
+ * How far a channel's feed can be relied on.
+ * 'down': it is cut off. Nothing may be subscribed or published.
+ * 'settling': it goes on, at a server that may have lost the ends of streams (a failover, a restart). For a short while
+ * nothing is published, so that every node can compare what it knows with what is there before offsets are given again.
+ */
+export type FeedState = 'up' | 'settling' | 'down';
+
 export interface Broker {
   /**
    * Order: publications of one channel get offsets in call order, and reach the sink in offset order.
@@ -90,6 +98,7 @@ export interface Broker {
    * `interrupted`. Rejects with 100 when the broker is away; the channel is then not subscribed.
    */
   subscribe(channel: string): Awaitable<void>;
+  feed(channel: string): FeedState;
   /** Stop, perhaps not at once: what still arrives is delivered. Undone by a subscribe that follows. */
   unsubscribe(channel: string): void;
   /**

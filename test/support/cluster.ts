@@ -71,6 +71,8 @@ export class SimThread {
         presence: new MemoryPresence(cluster.clock),
         history: () => cluster.history,
         recoveryMaxPublications: 300,
+        lingerMs: cluster.lingerMs,
+        positionCheckMs: 0,
         later: (ms, run) => cluster.later(ms, run),
         log: { error: (fields) => cluster.errors.push(fields) },
       });
@@ -90,13 +92,17 @@ export class Cluster {
   #timers: { atMs: number; run: () => void }[] = [];
   #epochs = 0;
 
-  /** @param openBroker  of the owner in `slot`; its own memory by default. */
+  /**
+   * @param openBroker  of the owner in `slot`; its own memory by default.
+   * @param lingerMs  of unused channels.
+   */
   constructor(
     readonly workers: number,
     readonly ringBytes: number,
     readonly random: Random,
     readonly openBroker: (sink: BrokerSink, slot: number) => Broker = (sink) =>
       new MemoryBroker(sink, { clock: this.clock, epoch: () => this.newEpoch() }),
+    readonly lingerMs = 0,
   ) {
     const wires = createWires(workers, ringBytes);
     this.#bells = wires[0]!.bells;

@@ -6,6 +6,7 @@
 import type {
   Broker,
   BrokerSink,
+  FeedState,
   History,
   HistoryFilter,
   PublishOptions,
@@ -16,6 +17,10 @@ import type { ManualClock } from '../../src/lib/clock.js';
 import { errors } from '../../src/protocol/codes.js';
 import { decodeEntry } from '../../src/protocol/entry.js';
 import type { Random } from './cluster.js';
+
+const DOWN_STEPS_MAX = 20;
+/** Longer than another connection needs to come back and compare, a second attempt included. */
+const SETTLE_STEPS = 15 * DOWN_STEPS_MAX;
 
 type Appended = (channel: string, entry: Buffer, epoch: string, before: number | undefined) => void;
 
@@ -109,7 +114,7 @@ export class SimRedis {
     this.#master = this.#replica;
     this.#master.appended = this.#appended;
     this.#replica = undefined;
-    for (const connection of this.#connections) connection.cut();
+    for (const connection of this.#connections) connection.cut(SETTLE_STEPS);
   }
 
   readonly isAt = (channel: string, epoch: string, offset: number, payload: string): boolean =>
@@ -137,13 +142,24 @@ export class SimBroker implements Broker {
   #heard = new Set<string>();
   /** Steps until it is connected again. */
   #downFor = 0;
+  /** Steps until it is clear what a failover has lost. */
+  #settlesFor = 0;
 
   constructor(
     private readonly redis: SimRedis,
     private readonly sink: BrokerSink,
   ) {}
 
+  feed(): FeedState {
+    if (this.#downFor > 0) return 'down';
+    return this.#settlesFor > 0 ? 'settling' : 'up';
+  }
+
   publish(channel: string, entry: Uint8Array, options: PublishOptions, reply: PublishReply): void {
+    if (this.feed() !== 'up') {
+      reply.fail(errors.internal);
+      return;
+    }
     const own = Buffer.from(entry);
     this.#command(
       (streams) => {
@@ -198,13 +214,15 @@ export class SimBroker implements Broker {
       this.#feed.push(() => this.sink.publication(channel, Buffer.from(entry), epoch));
   }
 
-  cut(): void {
+  /** @param settlesFor  steps after it is back. */
+  cut(settlesFor = 0): void {
+    this.#settlesFor = Math.max(this.#settlesFor, settlesFor);
     const pending = [...this.#replies, ...this.#commands];
     this.#replies = [];
     this.#commands = [];
     this.#feed = [];
     this.#heard = new Set();
-    this.#downFor = 1 + this.redis.random.below(20);
+    this.#downFor = 1 + this.redis.random.below(DOWN_STEPS_MAX);
     for (const { fail } of pending) fail();
   }
 
@@ -214,6 +232,7 @@ export class SimBroker implements Broker {
       if (--this.#downFor === 0) this.#resubscribe();
       return;
     }
+    if (this.#settlesFor > 0) this.#settlesFor--;
     for (let i = random.below(6); i > 0; i--) this.#stepOne(random.below(3));
   }
 

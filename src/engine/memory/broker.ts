@@ -1,11 +1,11 @@
 import type { Clock } from '../../lib/clock.js';
+import { Sweep } from '../../lib/sweep.js';
 import { entryWithEpoch } from '../../protocol/entry.js';
 import type { Bytes, StreamPosition } from '../../protocol/messages.js';
 import type { Broker, BrokerSink, History, HistoryFilter, PublishOptions, PublishReply } from '../engine.js';
 import { randomEpoch } from '../epoch.js';
 import { IdempotentResults } from './results.js';
 import { Stream, stampEntry } from './stream.js';
-import { Sweep } from './sweep.js';
 
 /** Some 150 bytes each when full. */
 const MAX_IDEMPOTENT_RESULTS = 1_000_000;
@@ -49,6 +49,10 @@ export class MemoryBroker implements Broker {
   }
 
   subscribe(): void {}
+
+  feed(): 'up' {
+    return 'up';
+  }
 
   unsubscribe(): void {}
 
@@ -101,7 +105,10 @@ export class MemoryBroker implements Broker {
     stream.entriesExpireAtMs = nowMs + options.historyTtlMs;
     if (options.version > 0) {
       const sameOrder = options.versionEpoch === '' || options.versionEpoch === stream.versionEpoch;
-      if (sameOrder && options.version <= stream.version) return reply.succeed(stream.top, stream.epoch, 'version');
+      if (sameOrder && options.version <= stream.version) {
+        reply.succeed(stream.top, stream.epoch, 'version');
+        return;
+      }
       stream.version = options.version;
       stream.versionEpoch = options.versionEpoch;
     }

@@ -1,7 +1,7 @@
 import type { Clock } from '../../lib/clock.js';
+import { Sweep } from '../../lib/sweep.js';
 import type { Bytes } from '../../protocol/messages.js';
 import type { PresenceManager, PresenceStats } from '../engine.js';
-import { Sweep } from './sweep.js';
 
 interface Present {
   readonly user: string;
