@@ -143,6 +143,6 @@ export class ControlLink {
     if (healthy === this.#healthy || this.#closed) return;
     this.#healthy = healthy;
     if (healthy) this.deps.log.info({ shard: this.name }, 'control channel: shard is connected');
-    else this.deps.log.warn({ shard: this.name, error: this.#lastError }, 'control channel: shard is away');
+    else this.deps.log.warn({ shard: this.name, error: this.#lastError || 'connection closed' }, 'control channel: shard is away');
   }
 }
