@@ -142,7 +142,8 @@ export class ControlLink {
     this.#settle();
     if (healthy === this.#healthy || this.#closed) return;
     this.#healthy = healthy;
-    if (healthy) this.deps.log.info({ shard: this.name }, 'control channel: shard is connected');
-    else this.deps.log.warn({ shard: this.name, error: this.#lastError || 'connection closed' }, 'control channel: shard is away');
+    const { name: shard } = this;
+    if (healthy) this.deps.log.info({ shard }, 'control channel: shard is connected');
+    else this.deps.log.warn({ shard, error: this.#lastError || 'closed' }, 'control channel: shard is away');
   }
 }
