@@ -2,9 +2,10 @@
  * The commands of one server. What is queued in a turn of the event loop leaves in one write; replies come in the same
  * order, so a queue of who waits is all the bookkeeping.
  *
- * Order. Commands are carried out, and answered, in the order in which they were queued, with one exception: a script that
- * the server turned out not to know (NOSCRIPT) is loaded and run once more. Commands already under way then overtake it,
- * scripts among them only if the server knew them; commands that are not sent yet wait until it is through.
+ * Order. Commands are carried out, and answered, in the order in which they were queued, with one exception. A script is
+ * loaded in front of its first use on a connection; when the server forgets it after that (SCRIPT FLUSH), whatever it answers
+ * with NOSCRIPT is repeated, in order, before anything that is not sent yet. Commands already under way that need no script
+ * overtake it then.
  *
  * Loss. A command without a reply fails with 100 when the connection is lost, or when it is the oldest and its deadline has
  * passed; the connection is then given up, because a server that hangs and a half-open connection look the same. It may
@@ -52,7 +53,7 @@ class Pending {
     /** Where it is in the batch. */
     readonly start: number,
     readonly end: number,
-    /** To be loaded when the server does not know it. */
+    /** To be loaded, and the command repeated, when the server does not know it. */
     readonly script: Script | undefined,
   ) {}
 }
@@ -60,7 +61,8 @@ class Pending {
 /** Deadlines are looked at this many times within one. */
 const SWEEPS_PER_TIMEOUT = 8;
 
-const LOADED: LinkHandler = { reply() {}, fail() {} };
+/** For who loads a script: when that fails, running it fails. */
+const NOBODY: LinkHandler = { reply() {}, fail() {} };
 
 export class Pipeline implements ConnectionUser, Flushable {
   readonly connection: Connection;
@@ -70,6 +72,10 @@ export class Pipeline implements ConnectionUser, Flushable {
   #sentBytes = 0;
   /** Answered with NOSCRIPT. While there are any, nothing is sent until {@link #sent} is empty. */
   #unknown: Pending[] = [];
+  /** SHA-1 of what was loaded on this connection. */
+  readonly #loaded = new Set<string>();
+  /** Ahead of what is sent next, so that it never gets between two commands that belong together. */
+  readonly #toLoad = new Set<Script>();
   #touched = false;
   readonly #sweep: NodeJS.Timeout;
 
@@ -96,6 +102,7 @@ export class Pipeline implements ConnectionUser, Flushable {
   /** EVALSHA. May call `handler.fail` before it returns. Arguments are copied. */
   script(script: Script, keys: readonly string[], args: readonly (string | Uint8Array)[], handler: LinkHandler): void {
     if (!this.#admits(handler)) return;
+    if (!this.#loaded.has(script.sha)) this.#loadFirst(script);
     const out = this.#out;
     const start = out.length;
     writeCount(out, 3 + keys.length + args.length);
@@ -117,10 +124,8 @@ export class Pipeline implements ConnectionUser, Flushable {
   flush(): void {
     this.#touched = false;
     if (!this.connection.isUp) return;
-    if (this.#unknown.length > 0) {
-      if (this.#sent.length > 0) return;
-      this.#loadAndRepeat();
-    }
+    if (this.#unknown.length > 0 && this.#sent.length > 0) return;
+    if (this.#toLoad.size > 0) this.#loadAndRepeat();
     if (this.#queued.length > 0) this.#send(this.#out, this.#queued);
     this.#queued = [];
     this.#out.reset();
@@ -131,6 +136,8 @@ export class Pipeline implements ConnectionUser, Flushable {
   }
 
   up(): void {
+    this.#loaded.clear();
+    this.#toLoad.clear();
     this.owner.connectedChanged();
   }
 
@@ -169,6 +176,11 @@ export class Pipeline implements ConnectionUser, Flushable {
     return true;
   }
 
+  #loadFirst(script: Script): void {
+    this.#loaded.add(script.sha);
+    this.#toLoad.add(script);
+  }
+
   #queue(pending: Pending): void {
     this.#queued.push(pending);
     this.#touch();
@@ -195,6 +207,7 @@ export class Pipeline implements ConnectionUser, Flushable {
     const { handler, script } = pending;
     if (script !== undefined && text.startsWith('NOSCRIPT')) {
       this.#unknown.push(pending);
+      this.#toLoad.add(script);
       return;
     }
     const handled = handler.refused?.(text) ?? false;
@@ -211,10 +224,10 @@ export class Pipeline implements ConnectionUser, Flushable {
       // No script to be loaded: once must be enough.
       repeated.push(new Pending(handler, start, out.length, undefined));
     };
-    for (const { lua } of new Set(this.#unknown.map(({ script }) => script!)))
-      append(LOADED, () => writeCommand(out, ['SCRIPT', 'LOAD', lua]));
+    for (const { lua } of this.#toLoad) append(NOBODY, () => writeCommand(out, ['SCRIPT', 'LOAD', lua]));
     for (const { handler, batch, start, end } of this.#unknown)
       append(handler, () => out.raw(batch!.bytes.subarray(start, end)));
+    this.#toLoad.clear();
     this.#unknown = [];
     this.#send(out, repeated);
   }

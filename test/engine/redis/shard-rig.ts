@@ -33,7 +33,10 @@ export const standalone = (endpoint: Endpoint, server: Partial<ServerOptions> = 
   server: { ...SERVER, ...server },
 });
 
-export const sentinel = ({ masterName, sentinels }: SentinelSet): SentinelOptions => ({
+export const sentinel = ({
+  masterName,
+  sentinels,
+}: Pick<SentinelSet, 'masterName' | 'sentinels'>): SentinelOptions => ({
   kind: 'sentinel',
   name: 'a',
   weight: 1,

@@ -1,0 +1,156 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { bulks, FakeRedis } from '../../support/fake-redis.js';
+import { type RedisServer, startRedis, startSentinel } from '../../support/redis.js';
+import { until } from '../../support/until.js';
+import { SERVER, ShardRig, sentinel } from './shard-rig.js';
+
+const closing: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close();
+});
+
+function closed<T extends { stop(): unknown }>(server: T): T {
+  closing.push(() => server.stop());
+  return server;
+}
+
+function open(...args: ConstructorParameters<typeof ShardRig>): ShardRig {
+  const rig = new ShardRig(...args);
+  closing.push(() => rig.shard.close());
+  return rig;
+}
+
+describe('a Sentinel set', () => {
+  it('whose master dies: commands and subscriptions go on with the next', async () => {
+    const set = closed(await startSentinel());
+    const rig = open(sentinel(set));
+    await rig.healthy();
+    await rig.shard.subscribe('c');
+    await rig.call('SET', 'k', 'before');
+    await set.killMaster();
+    await until('interrupted', () => rig.interrupted.includes('c'));
+    await rig.healthy();
+    const master = await set.master();
+    await rig.call('SET', 'k', 'after');
+    expect(await master.client.get('k')).toBe('after');
+    await master.client.publish('c', 'hello');
+    await until('message', () => rig.messages.length > 0);
+    expect(rig.messages).toEqual(['c hello']);
+  });
+
+  it('whose master is demoted but stays up: it is left', async () => {
+    const set = closed(await startSentinel());
+    const rig = open(sentinel(set));
+    await rig.healthy();
+    await rig.shard.subscribe('c');
+    await set.promote();
+    await until('interrupted', () => rig.interrupted.includes('c'));
+    await rig.healthy();
+    await rig.call('SET', 'k', 'after');
+    expect(await (await set.master()).client.get('k')).toBe('after');
+  });
+});
+
+/** A sentinel with an opinion. */
+class Opinion {
+  readonly server = new FakeRedis(([command]) => (command === 'SENTINEL' ? this.#master() : '+OK\r\n'));
+
+  constructor(
+    public master: { host: string; port: number },
+    public epoch = 1,
+  ) {}
+
+  #master(): string {
+    const { host, port } = this.master;
+    return bulks('name', 'main', 'ip', host, 'port', String(port), 'config-epoch', String(this.epoch));
+  }
+}
+
+async function opinions(...masters: [RedisServer, epoch: number][]): Promise<Opinion[]> {
+  const all = masters.map(([master, epoch]) => new Opinion(master, epoch));
+  for (const { server } of all) closed(await server.start());
+  return all;
+}
+
+const openAmong = (all: readonly Opinion[]): ShardRig =>
+  open({ ...sentinel({ masterName: 'main', sentinels: all.map(({ server }) => server) }), server: SERVER });
+
+/** The port of the server that the shard talks to. */
+async function port(rig: ShardRig): Promise<number> {
+  const reply = (await rig.call('CONFIG', 'GET', 'port')) as Buffer[];
+  return Number(reply[1]);
+}
+
+describe('sentinels', () => {
+  it('that name another master: the old one is left although it says that it is a master', async () => {
+    const [old, next] = [closed(await startRedis()), closed(await startRedis())];
+    const [only] = await opinions([old, 1]);
+    const rig = openAmong([only!]);
+    await rig.healthy();
+    await rig.shard.subscribe('c');
+    expect(await port(rig)).toBe(old.port);
+    only!.master = next;
+    await until('interrupted', () => rig.interrupted.includes('c'));
+    await rig.healthy();
+    expect(await port(rig)).toBe(next.port);
+  });
+
+  it('that disagree: the highest epoch counts', async () => {
+    const [old, next] = [closed(await startRedis()), closed(await startRedis())];
+    const all = await opinions([old, 4], [next, 5], [old, 4]);
+    const rig = openAmong(all);
+    all[2]!.server.stop();
+    await rig.healthy();
+    expect(await port(rig)).toBe(next.port);
+  });
+
+  it('of which only one is alive', async () => {
+    const master = closed(await startRedis());
+    const all = await opinions([master, 1], [master, 1], [master, 1]);
+    const rig = openAmong(all);
+    all[0]!.server.stop();
+    all[1]!.server.stop();
+    await rig.healthy();
+    expect(await port(rig)).toBe(master.port);
+  });
+
+  it('that are all away: the shard says why, keeps the master it has, and finds one when they are back', async () => {
+    const master = closed(await startRedis());
+    const [only] = await opinions([master, 1]);
+    const rig = openAmong([only!]);
+    await rig.healthy();
+    only!.server.answer = () => undefined;
+    await until('asked in vain', () => only!.server.commands.length > 5);
+    expect(rig.shard.healthy).toBe(true);
+    await master.kill();
+    await until('said why', () =>
+      rig.logged.some(({ level, msg }) => level >= 50 && msg.includes('cannot be reached')),
+    );
+  });
+
+  it('that name a replica: it is refused', async () => {
+    const master = closed(await startRedis());
+    const replica = closed(await startRedis({ args: ['--replicaof', master.host, String(master.port)] }));
+    const rig = openAmong(await opinions([replica, 1]));
+    await until('refused', () => rig.logged.some(({ reason }) => reason === 'the server is not a master'));
+    expect(rig.shard.healthy).toBe(false);
+  });
+
+  it('that do not know the master', async () => {
+    const server = closed(await new FakeRedis(() => '-ERR No such master with that name\r\n').start());
+    const rig = open({ ...sentinel({ masterName: 'main', sentinels: [server] }), server: SERVER });
+    await until('said', () => rig.logged.some(({ reason }) => String(reason).includes('No such master')));
+  });
+});
+
+it('a master that is demoted is left even while the sentinels still name it', async () => {
+  const [master, other] = [closed(await startRedis()), closed(await startRedis())];
+  const [only] = await opinions([master, 1]);
+  const rig = openAmong([only!]);
+  await rig.healthy();
+  await master.client.call('REPLICAOF', other.host, String(other.port));
+  await rig.unhealthy();
+  expect(await rig.codeOf(rig.call('SET', 'k', 'v'))).toBe(100);
+  await master.client.call('REPLICAOF', 'NO', 'ONE');
+  await rig.healthy();
+});
