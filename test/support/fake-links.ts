@@ -112,6 +112,8 @@ export class FakeLinks {
   readonly views = new Map<number, View>();
   /** How often the map was asked for. */
   asked = 0;
+  /** Errors: fields and message. */
+  readonly logged: unknown[][] = [];
 
   open(events: ShardEvents, seeds = [1]): ClusterShard {
     const server = {
@@ -128,7 +130,7 @@ export class FakeLinks {
       { kind: 'cluster', name: '0', weight: 1, server, seeds: seeds.map((port) => ({ host: 'h', port })) },
       events,
       (endpoint, linkEvents) => this.#openLink(endpoint, linkEvents),
-      { info() {} },
+      { info() {}, error: (...args: unknown[]) => this.logged.push(args) },
     );
   }
 

@@ -38,6 +38,8 @@ export interface Routes {
   moved(slot: number, endpoint: Endpoint): void;
   /** Something failed: the map may be old. */
   failed(): void;
+  /** It was refused until its deadline was over. @param text  what the server said last. */
+  gaveUp(text: string): void;
 }
 
 interface StalledSlot {
@@ -56,6 +58,8 @@ export class ClusterCommand implements LinkHandler {
   /** Where it is under way. */
   server: ClusterServer | undefined;
   redirections = 0;
+  /** What a server said last, if it was a refusal. */
+  refusal = '';
   private readonly args: readonly Argument[];
 
   constructor(
@@ -136,6 +140,7 @@ export class ClusterCommands {
   refused(command: ClusterCommand, text: string): boolean {
     const mustPause = this.#redirect(command, text);
     if (mustPause === undefined) return false;
+    command.refusal = text;
     const stalled = this.#stall(command.slot);
     stalled.refused.push(command);
     if (mustPause) stalled.mustPause = true;
@@ -224,7 +229,7 @@ export class ClusterCommands {
     for (let i = 0; i < waiting.length || stalled.held.length > 0; i++) {
       if (i === waiting.length) this.#takeHeld(stalled, waiting);
       const command = waiting[i]!;
-      if (performance.now() > command.deadlineMs) this.failed(command, errors.internal);
+      if (performance.now() > command.deadlineMs) this.#giveUp(command);
       else if (!this.#trySend(command)) {
         stalled.refused = waiting.slice(i);
         stalled.mustPause = true;
@@ -234,6 +239,11 @@ export class ClusterCommands {
     stalled.isResuming = false;
     if (stalled.mustPause) this.#resumeIfIdle(stalled.slot);
     else this.#stalled.delete(stalled.slot);
+  }
+
+  #giveUp(command: ClusterCommand): void {
+    if (command.refusal !== '') this.routes.gaveUp(command.refusal);
+    this.failed(command, errors.internal);
   }
 
   #takeHeld(stalled: StalledSlot, waiting: ClusterCommand[]): void {

@@ -2,12 +2,14 @@
  * Redis Cluster as a shard: a link to each master, commands and subscriptions by hash slot. It follows slots that move and
  * replicas that take over; while a master is away, commands for its slots fail and the others go on.
  */
+import { monotonicClock } from '../../lib/clock.js';
 import type { Log } from '../../observe/log.js';
 import { ClusterCommand, ClusterCommands } from './cluster-commands.js';
 import { type ClusterServer, ClusterServers, type OpenLink } from './cluster-server.js';
 import { ClusterSubscriptions } from './cluster-subscriptions.js';
 import { ClusterTopology } from './cluster-topology.js';
 import type { ClusterOptions, Endpoint } from './options.js';
+import { RefusalLog } from './refusal-log.js';
 import type { ReplyHandler, Script, Shard, ShardEvents } from './shard.js';
 import { keySlot, SLOTS, type SlotRange } from './slots.js';
 
@@ -19,6 +21,8 @@ export class ClusterShard implements Shard {
   readonly #owners: (ClusterServer | undefined)[] = new Array(SLOTS).fill(undefined);
   #masters: ReadonlySet<ClusterServer> = new Set();
   #isCovered = false;
+  /** Since subscriptions were last told to follow: they are many. */
+  #haveOwnersChanged = false;
   readonly #ioTimeoutMs: number;
   readonly #servers: ClusterServers;
   readonly #topology: ClusterTopology;
@@ -29,7 +33,7 @@ export class ClusterShard implements Shard {
     options: ClusterOptions,
     events: ShardEvents,
     openLink: OpenLink,
-    private readonly log: Pick<Log, 'info'>,
+    private readonly log: Pick<Log, 'info' | 'error'>,
   ) {
     this.name = options.name;
     this.#ioTimeoutMs = options.server.ioTimeoutMs;
@@ -44,11 +48,13 @@ export class ClusterShard implements Shard {
       },
       options.server.connectTimeoutMs,
     );
+    const refusals = new RefusalLog(log, monotonicClock);
     this.#commands = new ClusterCommands({
       ownerOf,
       serverAt: (endpoint) => this.#servers.at(endpoint),
       moved: (slot, endpoint) => this.#moved(slot, endpoint),
       failed: () => this.#topology.refreshSoon(),
+      gaveUp: (text) => refusals.refused(text),
     });
     this.#topology = new ClusterTopology(options.seeds, this.#servers, (ranges) => this.#adopt(ranges));
     this.#topology.start();
@@ -110,6 +116,7 @@ export class ClusterShard implements Shard {
   #setOwner(slot: number, owner: ClusterServer | undefined): void {
     if (this.#owners[slot] === owner) return;
     this.#owners[slot] = owner;
+    this.#haveOwnersChanged = true;
     this.#commands.ownerChanged(slot);
   }
 
@@ -120,7 +127,8 @@ export class ClusterShard implements Shard {
     for (const [slot, owner] of owners.entries()) this.#setOwner(slot, owner);
     this.#isCovered = !owners.includes(undefined);
     this.#setMasters(new Set(owners.filter((owner) => owner !== undefined)));
-    this.#subscriptions.follow();
+    if (this.#haveOwnersChanged) this.#subscriptions.follow();
+    this.#haveOwnersChanged = false;
     return this.#isCovered && [...this.#masters].every(({ link }) => link.connected);
   }
 

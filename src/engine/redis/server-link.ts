@@ -7,10 +7,10 @@ import { type Clock, monotonicClock } from '../../lib/clock.js';
 import type { Turn } from '../../lib/turn.js';
 import type { Log } from '../../observe/log.js';
 import type { ConnectionOwner, Target } from './connection.js';
-import { withoutArguments } from './dial.js';
 import type { Link, LinkEvents, LinkHandler } from './link.js';
 import type { Endpoint, ServerOptions } from './options.js';
 import { Pipeline } from './pipeline.js';
+import { RefusalLog } from './refusal-log.js';
 import type { Script } from './shard.js';
 import { Subscriber } from './subscriber.js';
 
@@ -48,7 +48,6 @@ export interface LinkDeps {
 
 /** Errors of a server that is not the master any more, or not yet. */
 const NOT_MASTER = /^(READONLY|LOADING|MASTERDOWN|UNBLOCKED)\b/;
-const REFUSALS_LOGGED_EVERY_MS = 5000;
 const NOBODY: LinkHandler = { reply() {}, fail() {} };
 
 export class ServerLink implements Link {
@@ -59,22 +58,22 @@ export class ServerLink implements Link {
   readonly #timer: NodeJS.Timeout;
   readonly #clock: Clock;
   readonly #tuning: LinkTuning;
+  readonly #refusals: RefusalLog;
   #settle!: () => void;
   /** Sent since the last one came back. */
   #canariesOut = 0;
   /** One has come back over the connections as they are now. */
   #isProven = false;
-  #refusalsLoggedAt = -Infinity;
-  #refusalsNotLogged = 0;
 
   constructor(
     private readonly target: Target,
     server: ServerOptions,
     private readonly events: LinkEvents,
-    private readonly deps: LinkDeps,
+    deps: LinkDeps,
   ) {
     this.#clock = deps.clock ?? monotonicClock;
     this.#tuning = { ...LINK_TUNING, ...deps.tuning };
+    this.#refusals = new RefusalLog(deps.log, this.#clock);
     this.#canary = `${deps.canaryPrefix}.canary.${randomUUID()}`;
     this.settled = new Promise((resolve) => {
       this.#settle = resolve;
@@ -187,18 +186,7 @@ export class ServerLink implements Link {
   }
 
   #refused(text: string, handled: boolean): void {
-    if (!handled) this.#logRefusal(withoutArguments(text));
+    if (!handled) this.#refusals.refused(text);
     if (this.target.masterOnly && NOT_MASTER.test(text)) this.redial(`the server is not the master: ${text}`);
-  }
-
-  #logRefusal(error: string): void {
-    const now = this.#clock.now();
-    if (now - this.#refusalsLoggedAt < REFUSALS_LOGGED_EVERY_MS) {
-      this.#refusalsNotLogged++;
-      return;
-    }
-    this.deps.log.error({ error, alsoRefused: this.#refusalsNotLogged }, 'Redis refused a command');
-    this.#refusalsLoggedAt = now;
-    this.#refusalsNotLogged = 0;
   }
 }

@@ -4,7 +4,7 @@
  *
  * Contract. Commands for one key are carried out in the order in which they were queued, each at most once: nothing is sent
  * again after a lost connection (it fails with 100, and may have been carried out), except where the server said that it
- * did not do it (NOSCRIPT, MOVED, ASK, TRYAGAIN). Everything queued in one turn of the event loop leaves in one write.
+ * did not do it (NOSCRIPT, MOVED, ASK, TRYAGAIN, CLUSTERDOWN). Everything queued in one turn of the event loop leaves in one write.
  */
 import type { ClientError } from '../../protocol/codes.js';
 

@@ -149,6 +149,7 @@ describe('TRYAGAIN and CLUSTERDOWN', () => {
       else await vi.advanceTimersByTimeAsync(1);
     }
     expect(outcomes).toEqual(['a failed with 100']);
+    expect(cluster.logged).toEqual([[{ error: 'TRYAGAIN', alsoRefused: 0 }, 'Redis refused a command']]);
     expect(performance.now() - started).toBeGreaterThan(IO_TIMEOUT_MS);
     expect(performance.now() - started).toBeLessThan(IO_TIMEOUT_MS + 100);
   });
