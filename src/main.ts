@@ -128,6 +128,7 @@ async function shutDown(
   // Before connections are closed: surveys of other nodes need not wait for this one.
   await parts.cluster?.leave();
   await parts.supervisor.end();
+  parts.cluster?.close();
   clearTimeout(timer);
   process.exit(exitCode);
 }

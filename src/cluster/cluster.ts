@@ -93,12 +93,18 @@ export class Cluster implements ClusterView {
     return cluster;
   }
 
-  /** Say goodbye and hear nothing more. Connections may still be open: others need not wait for them. */
+  /**
+   * Say goodbye. Connections may still be open: others need not wait for them any more, and what they ask is answered until
+   * {@link close}.
+   */
   async leave(): Promise<void> {
     if (this.#controller === undefined) return;
     const longEnough = new Promise((resolve) => setTimeout(resolve, GOODBYE_MAX_MS).unref());
     await Promise.race([this.#nodes.leave(), longEnough]);
-    this.#controller.close();
+  }
+
+  close(): void {
+    this.#controller?.close();
   }
 
   info(): Promise<NodeInfo[]> {

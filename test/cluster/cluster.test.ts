@@ -110,15 +110,21 @@ describe('nodes', () => {
     expect(a.messages('info')).toEqual(['node joined', 'node left']);
   });
 
-  test('say nothing after goodbye', async () => {
+  test('do not ping after goodbye, but do what they are told until they close', async () => {
     await start('a');
     const b = await start('b');
     await settle();
-    const leaving = b.cluster.leave();
-    await leaving;
+    await b.cluster.leave();
     bus.sent.length = 0;
     await pass(2 * PING_MS);
     expect(bus.sent.filter(({ uid }) => uid === 'b')).toEqual([]);
+    bus.say('c', disconnect);
+    await settle();
+    expect(b.done).toHaveLength(2);
+    b.cluster.close();
+    bus.say('c', disconnect);
+    await settle();
+    expect(b.done).toHaveLength(2);
   });
 
   test('leave within a second when nothing gets through', async () => {

@@ -134,11 +134,24 @@ test('a node that is told to end is gone at once, one that is killed after seven
   expect(performance.now() - since).toBeGreaterThan(3000);
 });
 
+const ready = async (server: TestServer) => {
+  const { status, body } = await server.request('GET', '/health/ready');
+  return { status, body: JSON.parse(body) as unknown };
+};
+
+test('a node with a worker that hangs is not ready', async () => {
+  const node = await startServer({ workers: { count: 2, hang_timeout: '500ms' } }, { faults: true });
+  onTestFinished(() => node.stop());
+  expect(await ready(node)).toEqual({ status: 200, body: {} });
+  await node.inflict('hang', 1);
+  // From then on it gets no connections.
+  await node.logged(({ msg }) => msg.startsWith('worker hangs'));
+  expect(await ready(node)).toEqual({ status: 503, body: { silent: ['1'] } });
+  await node.inflict('resume', 1);
+  await until('the node is ready', async () => (await ready(node)).status === 200);
+});
+
 test('readiness follows Redis, liveness does not', async () => {
-  const ready = async (server: TestServer) => {
-    const { status, body } = await server.request('GET', '/health/ready');
-    return { status, body: JSON.parse(body) as unknown };
-  };
   const own = await startRedis();
   onTestFinished(() => own.stop());
   const node = await startNode('alone', {
