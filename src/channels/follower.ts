@@ -38,8 +38,8 @@ export interface FollowerHost {
   read(channel: OwnedChannel, filter: HistoryFilter, done: (history: History) => void, failed: () => void): void;
   resetEpoch(channel: OwnedChannel, epoch: string): void;
   later(ms: number, run: () => void): void;
-  /** Most publications that a heal may read. */
-  readonly healMaxPublications: number;
+  /** Most publications that a heal reads. */
+  readonly recoveryMaxPublications: number;
 }
 
 /** A read that a subscriber waits for. Exactly one of its methods is called, once. */
@@ -280,7 +280,7 @@ export class Follower {
   /** From the publication at our top on, to see that it is still the one we know. */
   #readMissing(heal: number): void {
     const since = { offset: Math.max(0, this.#top - 1), epoch: this.#epoch };
-    const limit = this.host.healMaxPublications + 1;
+    const limit = this.host.recoveryMaxPublications + 1;
     const isCurrent = (): boolean => this.#state === 'healing' && this.#heals === heal;
     const read = (history: History): void => {
       if (isCurrent()) this.#resume(history, this.#busy!);

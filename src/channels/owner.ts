@@ -11,35 +11,23 @@
  * before any later publication of that channel (mesh/link.ts keeps the order). The edge then tells the members who rely
  * on continuity, and they recover from history.
  */
-import type {
-  Awaitable,
-  Broker,
-  BrokerSink,
-  History,
-  HistoryFilter,
-  PresenceManager,
-  PublishReply,
-  PublishResult,
-} from '../engine/engine.js';
-import { type ByteReader, ByteWriter } from '../lib/bytes.js';
+import type { Awaitable, Broker, BrokerSink, History, HistoryFilter, PresenceManager } from '../engine/engine.js';
+import type { ByteReader } from '../lib/bytes.js';
 import { Sweep } from '../lib/sweep.js';
-import { asClientError, type Calls, type Ticket } from '../mesh/calls.js';
+import type { Calls, Ticket } from '../mesh/calls.js';
 import type { Mesh } from '../mesh/mesh.js';
 import { RecordKind } from '../mesh/records.js';
 import { type ClientError, errors } from '../protocol/codes.js';
 import { entryOffset } from '../protocol/entry.js';
 import type { Bytes } from '../protocol/messages.js';
+import { Answering } from './answering.js';
 import { type Announcement, Attaching, type AttachingHost, readAnnouncement, readAttach } from './attaching.js';
 import { Follower, type FollowerHost } from './follower.js';
-import { type Attachment, OwnedChannel } from './owned-channel.js';
-import { fanOut, readPublish } from './path.js';
-import { AttachFlag, DetachFlag, HistoryFlag, SUPPRESSED } from './records.js';
-
-export interface HistoryOptions {
-  size: number;
-  ttlMs: number;
-  metaTtlMs: number;
-}
+import { Outlet } from './outlet.js';
+import { OwnedChannel } from './owned-channel.js';
+import { AttachFlag, DetachFlag } from './records.js';
+import { answerRequests } from './requests.js';
+import { type HistoryOptions, Streams } from './streams.js';
 
 export interface OwnerDeps {
   readonly mesh: Mesh;
@@ -62,45 +50,46 @@ export interface OwnerDeps {
 }
 
 const PRESENCE_TTL_MS = 60_000;
-const IDEMPOTENCY_TTL_MS = 300_000;
-const RESET_RETRY_MS = 250;
 /** How often a part of the channels has its position checked. */
 export const POSITION_CHECK_STEP_MS = 1000;
+const nothing = (): void => {};
 
 export class Owner implements BrokerSink, AttachingHost, FollowerHost {
-  readonly counters = { lostPublications: 0 };
   readonly recoveryMaxPublications: number;
-  readonly healMaxPublications: number;
   readonly later: (ms: number, run: () => void) => void;
   readonly #channels = new Map<string, OwnedChannel>();
-  /** Streams that lost their end and have not got a new epoch yet, because the broker is away. By name, their epoch. */
-  readonly #damaged = new Map<string, string>();
   readonly #check: Sweep<string, OwnedChannel>;
-  readonly #out = new ByteWriter(4096);
   readonly #broker: Broker;
+  readonly #streams: Streams;
   readonly #presence: PresenceManager;
-  readonly #mesh: Mesh;
-  readonly #calls: Calls;
+  readonly #answering: Answering;
+  readonly #outlet: Outlet;
 
   constructor(private readonly deps: OwnerDeps) {
-    this.#mesh = deps.mesh;
-    this.#calls = deps.calls;
-    this.later = deps.later;
-    this.recoveryMaxPublications = this.healMaxPublications = deps.recoveryMaxPublications;
+    const { mesh, calls, presence, later, log } = deps;
+    this.later = later;
+    this.recoveryMaxPublications = deps.recoveryMaxPublications;
     const checks = Math.ceil(deps.positionCheckMs / POSITION_CHECK_STEP_MS);
     this.#check = new Sweep(this.#channels, ({ follower }) => follower?.check(), checks, 1);
-    this.#presence = deps.presence;
-    this.#broker = deps.broker(this);
-    this.#mesh.on(RecordKind.publish, this.#answering(this.#publish));
-    this.#mesh.on(RecordKind.attach, this.#answering(this.#attach));
-    this.#mesh.on(RecordKind.history, this.#answering(this.#history));
-    this.#mesh.on(RecordKind.removeHistory, this.#answering(this.#removeHistory));
-    this.#mesh.on(RecordKind.presence, this.#answering(this.#showPresence));
-    this.#mesh.on(RecordKind.presenceStats, this.#answering(this.#presenceStats));
-    this.#mesh.on(RecordKind.detach, (record, from) => this.#detach(record, from));
-    this.#mesh.on(RecordKind.renew, (record) => this.#renew(record));
-    this.#mesh.on(RecordKind.unknownEdge, (record, from) => this.#forgetEdge(from, record.u32le()));
-    this.#mesh.onReplaced((slot) => this.#forgetSlot(slot));
+    this.#presence = presence;
+    this.#outlet = new Outlet(mesh);
+    this.#answering = new Answering(calls, log);
+    const broker = deps.broker(this);
+    this.#broker = broker;
+    this.#streams = new Streams({ broker, options: deps.history, later, log });
+    answerRequests({ mesh, answering: this.#answering, broker, presence, streams: this.#streams });
+    mesh.on(
+      RecordKind.attach,
+      this.#answering.handler((record, ticket) => this.#attach(record, ticket)),
+    );
+    mesh.on(RecordKind.detach, (record, from) => this.#detach(record, from));
+    mesh.on(RecordKind.renew, (record) => this.#renew(record));
+    mesh.on(RecordKind.unknownEdge, (record, from) => this.#forgetEdge(from, record.u32le()));
+    mesh.onReplaced((slot) => this.#forgetSlot(slot));
+  }
+
+  get counters(): { readonly lostPublications: number } {
+    return this.#outlet.counters;
   }
 
   /** Compare a part of the streams that stand still with the broker. Call it every {@link POSITION_CHECK_STEP_MS}. */
@@ -114,123 +103,31 @@ export class Owner implements BrokerSink, AttachingHost, FollowerHost {
     const channel = this.#channels.get(name);
     if (channel === undefined) return;
     if (channel.follower !== undefined && entryOffset(entry) > 0) channel.follower.publication(entry, epoch);
-    else this.deliver(channel, entry);
+    else this.#outlet.publication(channel, entry);
   }
 
-  join(channel: string, info: Bytes): void {
-    this.#tell(RecordKind.join, channel, info);
+  join(name: string, info: Bytes): void {
+    const channel = this.#channels.get(name);
+    if (channel !== undefined) this.#outlet.announce(RecordKind.join, channel, info);
   }
 
-  leave(channel: string, info: Bytes): void {
-    this.#tell(RecordKind.leave, channel, info);
+  leave(name: string, info: Bytes): void {
+    const channel = this.#channels.get(name);
+    if (channel !== undefined) this.#outlet.announce(RecordKind.leave, channel, info);
   }
 
   interrupted(channel: string): void {
     this.#channels.get(channel)?.follower?.interrupted();
   }
 
-  // ---- handing records to edges ----
+  // ---- FollowerHost ----
 
   deliver(channel: OwnedChannel, entry: Bytes): void {
-    fanOut(this.#out, channel, entry, this.#hand);
+    this.#outlet.publication(channel, entry);
   }
 
   lose(channel: OwnedChannel): void {
-    for (const edge of channel.edges) this.#markLost(edge);
-  }
-
-  readonly #hand = (edge: Attachment, record: Buffer): void => {
-    if (this.#mesh.send(edge.slot, record)) return;
-    this.counters.lostPublications++;
-    this.#markLost(edge);
-  };
-
-  /** Once until it has been told: a link that owes anything takes nothing but what it must. */
-  #markLost(edge: Attachment): void {
-    const link = this.#mesh.link(edge.slot);
-    if (link.owes && edge.lostEpoch === link.owedEpoch) return;
-    edge.lostEpoch = link.owedEpoch;
-    const record = Buffer.allocUnsafe(5);
-    record[0] = RecordKind.lost;
-    record.writeUInt32LE(edge.edgeId, 1);
-    this.#mesh.mustSend(edge.slot, record);
-  }
-
-  /** Join and leave are told to whoever the link has room for: they promise nothing. */
-  #tell(kind: number, channel: string, info: Bytes): void {
-    const out = this.#out;
-    for (const edge of this.#channels.get(channel)?.edges ?? []) {
-      out.reset();
-      out.u8(kind);
-      out.u32le(edge.edgeId);
-      out.raw(info);
-      this.#mesh.send(edge.slot, out.view());
-    }
-  }
-
-  // ---- what edges ask ----
-
-  /** A handler of a call: whatever it throws is the answer. */
-  #answering(handle: (record: ByteReader, ticket: Ticket) => void) {
-    return (record: ByteReader, from: number): void => {
-      const ticket = this.#calls.ticket(from, record.u32le());
-      try {
-        handle.call(this, record, ticket);
-      } catch (thrown) {
-        ticket.refuse(this.#asError(thrown));
-      }
-    };
-  }
-
-  #asError(thrown: unknown): ClientError {
-    const error = asClientError(thrown);
-    // A code is an answer; anything else is a fault of ours.
-    if (thrown !== error) this.deps.log.error({ err: thrown }, 'a request to a channel owner failed');
-    return error;
-  }
-
-  /** `then` at once where the answer is at hand. */
-  #when<T>(answer: Awaitable<T>, then: (value: T) => void, failed: (error: ClientError) => void): void {
-    if (answer instanceof Promise) answer.then(then).catch((thrown) => failed(this.#asError(thrown)));
-    else then(answer);
-  }
-
-  #publish(record: ByteReader, ticket: Ticket): void {
-    const { channel, call, entry } = readPublish(record);
-    const history = this.deps.history(channel);
-    const options = {
-      historySize: call.skipHistory ? 0 : history.size,
-      historyTtlMs: history.ttlMs,
-      historyMetaTtlMs: history.metaTtlMs,
-      idempotencyKey: call.idempotencyKey,
-      idempotencyTtlMs: IDEMPOTENCY_TTL_MS,
-      version: call.version,
-      versionEpoch: call.versionEpoch,
-      delta: call.delta,
-    };
-    this.#broker.publish(channel, entry, options, new Publishing(this.#calls, ticket));
-  }
-
-  #attach(record: ByteReader, ticket: Ticket): void {
-    const { name, ...request } = readAttach(record);
-    const channel = this.#own(name);
-    const attaching = new Attaching(this, channel, ticket, request);
-    channel.expect(attaching);
-    attaching.start();
-  }
-
-  // ---- AttachingHost ----
-
-  subscribed(channel: OwnedChannel, then: () => void, failed: (error: ClientError) => void): void {
-    if (channel.subscribing !== undefined) this.#when(channel.subscribing, then, failed);
-    else if (this.#broker.feed(channel.name) === 'up') then();
-    else failed(errors.internal);
-  }
-
-  follower(channel: OwnedChannel): Follower | undefined {
-    if (channel.follower === undefined && this.deps.history(channel.name).size > 0)
-      channel.follower = new Follower(this, channel);
-    return channel.follower;
+    this.#outlet.lost(channel);
   }
 
   read(
@@ -239,27 +136,25 @@ export class Owner implements BrokerSink, AttachingHost, FollowerHost {
     done: (history: History) => void,
     failed: (error: ClientError) => void,
   ): void {
-    this.#when(this.#readHistory(channel.name, filter), done, failed);
+    this.#answering.when(this.#streams.read(channel.name, filter), done, failed);
   }
 
-  /** @throws 100 for a stream that is known to be wrong. */
-  #readHistory(channel: string, filter: HistoryFilter): Awaitable<History> {
-    if (this.#damaged.has(channel)) throw errors.internal;
-    return this.#broker.history(channel, filter, this.deps.history(channel).metaTtlMs);
+  resetEpoch(channel: OwnedChannel, epoch: string): void {
+    this.#streams.reset(channel.name, epoch);
   }
 
-  // ---- FollowerHost ----
+  // ---- AttachingHost ----
 
-  resetEpoch({ name }: OwnedChannel, epoch: string): void {
-    this.deps.log.error({ channel: name, epoch }, 'a stream has lost its end: it starts anew');
-    this.#damaged.set(name, epoch);
-    this.#reset(name, epoch);
+  subscribed(channel: OwnedChannel, then: () => void, failed: (error: ClientError) => void): void {
+    if (channel.subscribing !== undefined) this.#answering.when(channel.subscribing, then, failed);
+    else if (this.#broker.feed(channel.name) === 'up') then();
+    else failed(errors.internal);
   }
 
-  #reset(name: string, epoch: string): void {
-    const done = (): void => void this.#damaged.delete(name);
-    const failed = (): void => this.later(RESET_RETRY_MS, () => this.#reset(name, epoch));
-    this.#when(this.#broker.resetEpoch(name, epoch), done, failed);
+  follower(channel: OwnedChannel): Follower | undefined {
+    if (channel.follower === undefined && this.deps.history(channel.name).size > 0)
+      channel.follower = new Follower(this, channel);
+    return channel.follower;
   }
 
   attached({ channel, flags, who }: Attaching, told: boolean): void {
@@ -271,6 +166,16 @@ export class Owner implements BrokerSink, AttachingHost, FollowerHost {
 
   gaveUp({ channel }: Attaching): void {
     this.#dropIfUnused(channel);
+  }
+
+  // ---- coming and going ----
+
+  #attach(record: ByteReader, ticket: Ticket): void {
+    const { name, ...request } = readAttach(record);
+    const channel = this.#own(name);
+    const attaching = new Attaching(this, channel, ticket, request);
+    channel.expect(attaching);
+    attaching.start();
   }
 
   #detach(record: ByteReader, from: number): void {
@@ -303,58 +208,7 @@ export class Owner implements BrokerSink, AttachingHost, FollowerHost {
 
   /** Presence is renewed, and joins and leaves promise nothing: the engine logs what it could not do. */
   #notice(done: Awaitable<void>): void {
-    this.#when(
-      done,
-      () => {},
-      () => {},
-    );
-  }
-
-  #history(record: ByteReader, ticket: Ticket): void {
-    const channel = record.string();
-    const flags = record.u8();
-    const limit = record.f64le();
-    const since = (flags & HistoryFlag.since) !== 0 ? { offset: record.f64le(), epoch: record.string() } : undefined;
-    const filter = { limit, since, reverse: (flags & HistoryFlag.reverse) !== 0 };
-    this.#answer(
-      ticket,
-      this.#broker.history(channel, filter, this.deps.history(channel).metaTtlMs),
-      (history, out) => {
-        if (since !== undefined && since.epoch !== '' && since.epoch !== history.epoch)
-          throw errors.unrecoverablePosition;
-        out.f64le(history.offset);
-        out.string(history.epoch);
-        out.raw(history.entries);
-      },
-    );
-  }
-
-  #removeHistory(record: ByteReader, ticket: Ticket): void {
-    this.#answer(ticket, this.#broker.removeHistory(record.string()), () => {});
-  }
-
-  #showPresence(record: ByteReader, ticket: Ticket): void {
-    this.#answer(ticket, this.#presence.presence(record.string()), (present, out) => {
-      for (const [client, info] of present) {
-        out.string(client);
-        out.bytes(info);
-      }
-    });
-  }
-
-  #presenceStats(record: ByteReader, ticket: Ticket): void {
-    this.#answer(ticket, this.#presence.stats(record.string()), (stats, out) => {
-      out.u32le(stats.numClients);
-      out.u32le(stats.numUsers);
-    });
-  }
-
-  #answer<T>(ticket: Ticket, result: Awaitable<T>, write: (value: T, out: ByteWriter) => void): void {
-    this.#when(
-      result,
-      (value) => void ticket.reply((out) => write(value, out)),
-      (error) => ticket.refuse(error),
-    );
+    this.#answering.when(done, nothing, nothing);
   }
 
   // ---- which workers a channel is on ----
@@ -430,28 +284,5 @@ export class Owner implements BrokerSink, AttachingHost, FollowerHost {
       this.#release(channel, slot, edgeId);
       return;
     }
-  }
-}
-
-/** A publisher that waits for the broker. */
-class Publishing implements PublishReply {
-  constructor(
-    private readonly calls: Calls,
-    private readonly ticket: Ticket,
-  ) {}
-
-  succeed(offset: number, epoch: string, suppressed?: PublishResult['suppressed']): void {
-    const { ticket } = this;
-    if (!ticket.valid) return;
-    const out = this.calls.beginReply(ticket.id);
-    out.f64le(offset);
-    out.string(epoch);
-    out.u8(SUPPRESSED.indexOf(suppressed));
-    // It is published: "try again", which 111 would say, could publish it twice.
-    this.calls.endReply(ticket.slot, ticket.id, errors.internal);
-  }
-
-  fail(error: ClientError): void {
-    this.ticket.refuse(error);
   }
 }

@@ -6,10 +6,9 @@
  * both, so that the in-memory path never waits for a microtask. Publishing, the one call that is made for every message,
  * answers to an object of the caller's instead.
  */
+import type { Awaitable } from '../lib/when.js';
 import type { ClientError } from '../protocol/codes.js';
 import type { Bytes, StreamPosition } from '../protocol/messages.js';
-
-export type Awaitable<T> = T | Promise<T>;
 
 export interface PublishOptions {
   /** 0: the publication is not stored and gets no offset. */
@@ -164,4 +163,4 @@ export interface EngineHealth {
   shards(): readonly ShardHealth[];
 }
 
-export type { ClientError };
+export type { Awaitable, ClientError };

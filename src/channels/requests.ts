@@ -1,0 +1,99 @@
+/** What edges ask the owner of a channel, subscribed or not: publish, history, presence. */
+import type { Broker, PresenceManager, PublishReply, PublishResult } from '../engine/engine.js';
+import type { ByteReader } from '../lib/bytes.js';
+import type { Calls, Ticket } from '../mesh/calls.js';
+import type { Mesh } from '../mesh/mesh.js';
+import { RecordKind } from '../mesh/records.js';
+import { type ClientError, errors } from '../protocol/codes.js';
+import type { Answering } from './answering.js';
+import { readPublish } from './path.js';
+import { HistoryFlag, SUPPRESSED } from './records.js';
+import type { Streams } from './streams.js';
+
+const IDEMPOTENCY_TTL_MS = 300_000;
+
+export interface RequestsDeps {
+  readonly mesh: Mesh;
+  readonly answering: Answering;
+  readonly broker: Broker;
+  readonly presence: PresenceManager;
+  readonly streams: Streams;
+}
+
+export function answerRequests({ mesh, answering, broker, presence, streams }: RequestsDeps): void {
+  const on = (kind: number, handle: (record: ByteReader, ticket: Ticket) => void): void =>
+    mesh.on(kind, answering.handler(handle));
+
+  on(RecordKind.publish, (record, ticket) => {
+    const { channel, call, entry } = readPublish(record);
+    const history = streams.options(channel);
+    const options = {
+      historySize: call.skipHistory ? 0 : history.size,
+      historyTtlMs: history.ttlMs,
+      historyMetaTtlMs: history.metaTtlMs,
+      idempotencyKey: call.idempotencyKey,
+      idempotencyTtlMs: IDEMPOTENCY_TTL_MS,
+      version: call.version,
+      versionEpoch: call.versionEpoch,
+      delta: call.delta,
+    };
+    broker.publish(channel, entry, options, new Publishing(answering.calls, ticket));
+  });
+
+  on(RecordKind.history, (record, ticket) => {
+    const channel = record.string();
+    const flags = record.u8();
+    const limit = record.f64le();
+    const since = (flags & HistoryFlag.since) !== 0 ? { offset: record.f64le(), epoch: record.string() } : undefined;
+    const reverse = (flags & HistoryFlag.reverse) !== 0;
+    answering.answer(ticket, streams.read(channel, { limit, since, reverse }), ({ offset, epoch, entries }, out) => {
+      if (since !== undefined && since.epoch !== '' && since.epoch !== epoch) throw errors.unrecoverablePosition;
+      out.f64le(offset);
+      out.string(epoch);
+      out.raw(entries);
+    });
+  });
+
+  on(RecordKind.removeHistory, (record, ticket) => {
+    answering.answer(ticket, broker.removeHistory(record.string()), () => {});
+  });
+
+  on(RecordKind.presence, (record, ticket) => {
+    answering.answer(ticket, presence.presence(record.string()), (present, out) => {
+      for (const [client, info] of present) {
+        out.string(client);
+        out.bytes(info);
+      }
+    });
+  });
+
+  on(RecordKind.presenceStats, (record, ticket) => {
+    answering.answer(ticket, presence.stats(record.string()), ({ numClients, numUsers }, out) => {
+      out.u32le(numClients);
+      out.u32le(numUsers);
+    });
+  });
+}
+
+/** A publisher that waits for the broker. */
+class Publishing implements PublishReply {
+  constructor(
+    private readonly calls: Calls,
+    private readonly ticket: Ticket,
+  ) {}
+
+  succeed(offset: number, epoch: string, suppressed?: PublishResult['suppressed']): void {
+    const { ticket } = this;
+    if (!ticket.valid) return;
+    const out = this.calls.beginReply(ticket.id);
+    out.f64le(offset);
+    out.string(epoch);
+    out.u8(SUPPRESSED.indexOf(suppressed));
+    // It is published: "try again", which 111 would say, could publish it twice.
+    this.calls.endReply(ticket.slot, ticket.id, errors.internal);
+  }
+
+  fail(error: ClientError): void {
+    this.ticket.refuse(error);
+  }
+}
