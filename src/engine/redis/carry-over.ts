@@ -1,0 +1,198 @@
+/**
+ * Carries the stream of a channel over from one shard to another, so that epoch, offsets, history and version go on there.
+ *
+ *     old shard                                          new shard
+ *     1. take: fence the stream, read all of it
+ *                                                        2. put: make the stream, unless it was put already
+ *     3. drop what was taken, keep the fence
+ *
+ * The fence is a field `moved` in the stream's meta hash. Our scripts check it before they do anything and answer that the
+ * channel has moved, so nothing can be added to what was taken. It holds a random token, which `put` leaves at the new
+ * shard in a field `carried`. That makes every step repeatable:
+ *
+ *   - Any node may begin, or finish what another has begun: `take` answers the same until 3 was done. A crash between the
+ *     steps loses nothing, because nothing is dropped before it is elsewhere.
+ *   - Several nodes may do it at once, however late: `put` does nothing where its token is.
+ *   - `put` replaces whatever else it finds, a fence (the channel comes back) or a stream that was left behind when shards
+ *     changed without carrying over. Taking that for the channel's stream would let clients recover from it, and miss
+ *     what was published in between.
+ *   - Two names of the same Redis do no harm: `put` replaces the fence, and 3 drops nothing without it.
+ *   - A channel that has no stream at the old shard is fenced too, before it gets one at the new shard. Otherwise a node that
+ *     still uses the old shard could make a second one there.
+ *
+ * The fence lives as long as the meta hash would have, for a channel without stream {@link EMPTY_FENCE_MS}. When it is gone,
+ * {@link whereIs} finds the stream at the new shard by its field `carried`.
+ *
+ * Not carried over: results of idempotent publishes, which {@link resultAt} finds at the old shard until they expire.
+ * The stream goes in one piece; both servers stand still for it, about 1 ms per 1000 publications.
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import { type ClientError, errors } from '../../protocol/codes.js';
+import type { StreamPosition } from '../../protocol/messages.js';
+import type { Reply, Script, Shard } from './shard.js';
+
+/** Longer than nodes can be in doubt whether others still use the old shard. */
+const EMPTY_FENCE_MS = 3_600_000;
+
+/**
+ * What a broker fails with when it meets a fence; this very object. To clients it is code 100: a node that does not know
+ * where the channel has moved cannot say more.
+ */
+export const channelMoved: ClientError = { ...errors.internal };
+
+/** The names of a channel's keys at a shard. */
+export interface ChannelKeys {
+  /** Stream, or list in list mode. */
+  readonly data: string;
+  readonly meta: string;
+  result(idempotencyKey: string): string;
+}
+
+export type KeysAt = (shard: Shard, channel: string) => ChannelKeys;
+
+function script(name: string, lua: string): Script {
+  return { name, lua, sha: createHash('sha1').update(lua).digest('hex') };
+}
+
+/** KEYS meta, data. ARGV token, ms. Answers the token, and what there is to put elsewhere. */
+const takeScript = script(
+  'take',
+  `
+local meta, data = KEYS[1], KEYS[2]
+local token = redis.call('hget', meta, 'moved')
+if not token then
+  token = ARGV[1]
+  redis.call('hset', meta, 'moved', token)
+  if redis.call('hexists', meta, 'e') == 0 then redis.call('pexpire', meta, ARGV[2]) end
+end
+if redis.call('hexists', meta, 'e') == 0 then return {token} end
+local type = redis.call('type', data)['ok']
+local entries = {}
+if type == 'stream' then entries = redis.call('xrange', data, '-', '+') end
+if type == 'list' then entries = redis.call('lrange', data, 0, -1) end
+return {token, redis.call('hgetall', meta), redis.call('pttl', meta), type, entries, redis.call('pttl', data)}
+`,
+);
+
+/**
+ * KEYS meta, data. ARGV token, ms left of meta, ms left of data, type of data, number of fields, fields, entries. Without
+ * fields there was no stream: what is here remains, only a fence goes.
+ */
+const putScript = script(
+  'put',
+  `
+local meta, data = KEYS[1], KEYS[2]
+if redis.call('hget', meta, 'carried') == ARGV[1] then return 0 end
+if ARGV[5] ~= '0' or redis.call('hexists', meta, 'moved') == 1 then redis.call('del', meta, data) end
+local at = 6
+for _ = 1, ARGV[5] do
+  redis.call('hset', meta, ARGV[at], ARGV[at + 1])
+  at = at + 2
+end
+redis.call('hset', meta, 'carried', ARGV[1])
+if tonumber(ARGV[2]) > 0 then redis.call('pexpire', meta, ARGV[2]) end
+while at <= #ARGV do
+  if ARGV[4] == 'list' then
+    redis.call('rpush', data, ARGV[at])
+    at = at + 1
+  else
+    redis.call('xadd', data, ARGV[at], ARGV[at + 1], ARGV[at + 2])
+    at = at + 3
+  end
+end
+if tonumber(ARGV[3]) > 0 then redis.call('pexpire', data, ARGV[3]) end
+return 1
+`,
+);
+
+/** KEYS meta, data. ARGV token. Leaves the fence. */
+const dropScript = script(
+  'drop',
+  `
+local meta = KEYS[1]
+if redis.call('hget', meta, 'moved') ~= ARGV[1] then return 0 end
+redis.call('del', KEYS[2])
+for _, field in ipairs(redis.call('hkeys', meta)) do
+  if field ~= 'moved' then redis.call('hdel', meta, field) end
+end
+return 1
+`,
+);
+
+/** Steps 1 to 3. Rejects with a {@link ClientError} when a shard is away; it can then be done again, by any node. */
+export async function carryOver(channel: string, from: Shard, to: Shard, keysAt: KeysAt): Promise<void> {
+  const old = keysAt(from, channel);
+  const now = keysAt(to, channel);
+  const fresh = randomBytes(8).toString('hex');
+  const taken = (await runScript(from, takeScript, old, [fresh, String(EMPTY_FENCE_MS)])) as Reply[];
+  const token = String(taken[0]);
+  const isEmpty = taken.length === 1;
+  await runScript(to, putScript, now, [token, ...(isEmpty ? NO_STREAM : putArguments(taken))]);
+  if (!isEmpty) await runScript(from, dropScript, old, [token]);
+}
+
+const NO_STREAM = ['0', '0', 'none', '0'];
+
+/** Of what it was carried over with before, nothing is told to the next shard. */
+const OWN_FIELDS = new Set(['moved', 'carried']);
+
+function putArguments([, fields, metaMs, type, entries, dataMs]: Reply[]): (string | Uint8Array)[] {
+  const flat = fields as Buffer[];
+  const kept: Buffer[] = [];
+  for (let i = 0; i < flat.length; i += 2) if (!OWN_FIELDS.has(String(flat[i]))) kept.push(flat[i]!, flat[i + 1]!);
+  const kind = String(type);
+  const args = [String(metaMs), String(dataMs), kind, String(kept.length / 2), ...kept];
+  for (const entry of entries as Reply[]) {
+    if (kind === 'list') args.push(entry as Buffer);
+    else {
+      // An entry of a stream has one field, `d`.
+      const [id, values] = entry as [Buffer, Buffer[]];
+      args.push(id, ...values);
+    }
+  }
+  return args;
+}
+
+/**
+ * Where a channel's stream is, for a node that uses the old shard until all others can use the new one.
+ * 'moved': it was fenced, and may still have to be carried over.
+ */
+export async function whereIs(
+  channel: string,
+  from: Shard,
+  to: Shard,
+  keysAt: KeysAt,
+): Promise<'old' | 'new' | 'moved'> {
+  const { meta } = keysAt(from, channel);
+  const [epoch, moved] = (await runCommand(from, meta, ['HMGET', meta, 'e', 'moved'])) as Reply[];
+  if (moved !== null) return 'moved';
+  if (epoch !== null) return 'old';
+  const { meta: next } = keysAt(to, channel);
+  const [carried, movedOn] = (await runCommand(to, next, ['HMGET', next, 'carried', 'moved'])) as Reply[];
+  return carried !== null && movedOn === null ? 'new' : 'old';
+}
+
+/** What an idempotent publish at this shard has led to; undefined when there was none, or it has expired. */
+export async function resultAt(
+  channel: string,
+  idempotencyKey: string,
+  shard: Shard,
+  keysAt: KeysAt,
+): Promise<StreamPosition | undefined> {
+  const key = keysAt(shard, channel).result(idempotencyKey);
+  const [epoch, offset] = (await runCommand(shard, key, ['HMGET', key, 'e', 's'])) as Reply[];
+  return epoch === null ? undefined : { epoch: String(epoch), offset: Number(offset ?? 0) };
+}
+
+function runScript(
+  shard: Shard,
+  script: Script,
+  { meta, data }: ChannelKeys,
+  args: readonly (string | Uint8Array)[],
+): Promise<Reply> {
+  return new Promise((reply, fail) => shard.script(script, [meta, data], args, { reply, fail }));
+}
+
+function runCommand(shard: Shard, key: string, args: readonly string[]): Promise<Reply> {
+  return new Promise((reply, fail) => shard.command(key, args, { reply, fail }));
+}
