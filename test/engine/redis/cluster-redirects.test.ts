@@ -186,6 +186,39 @@ describe('a new map', () => {
     expect(cluster.at(2).isClosed).toBe(true);
   });
 
+  it('is found by the seeds when no server that was known is left', async () => {
+    shard.close();
+    cluster = new FakeLinks();
+    shard = cluster.open({ message() {}, interrupted() {} }, [9]);
+    await vi.advanceTimersByTimeAsync(TWO_LOOKS_MS);
+    expect(cluster.at(9).isClosed).toBe(true);
+    cluster.view = { masters: [3, 4], isUsable: true };
+    for (const port of [1, 2]) cluster.at(port).connected = false;
+    await vi.advanceTimersByTimeAsync(TWO_LOOKS_MS);
+    queue('a');
+    expect(cluster.at(3).texts).toEqual(['a hello']);
+    expect(shard.healthy).toBe(true);
+  });
+
+  it('is asked for when a command failed', async () => {
+    queue('a');
+    const before = cluster.asked;
+    cluster.at(1).take().handler.fail(errors.internal);
+    await vi.advanceTimersByTimeAsync(100);
+    expect(cluster.asked).toBeGreaterThan(before);
+  });
+
+  it('is asked for once at a time', async () => {
+    for (const port of [1, 2]) cluster.at(port).answersAboutMap = false;
+    const asked = vi.spyOn(cluster.at(1), 'command');
+    for (let i = 0; i < 10; i++) {
+      shard.command(KEY, ['a', KEY], { reply() {}, fail() {} });
+      cluster.at(1).take().handler.fail(errors.internal);
+      await vi.advanceTimersByTimeAsync(TWO_LOOKS_MS);
+    }
+    expect(asked.mock.calls.filter(([[name]]) => name === 'CLUSTER')).toHaveLength(2);
+  });
+
   it('is not held up by a server that hangs', async () => {
     cluster.at(1).answersAboutMap = false;
     cluster.view = { masters: [1, 3], isUsable: true };
@@ -203,6 +236,12 @@ describe('a new map', () => {
 });
 
 describe('a server', () => {
+  it('that is not well makes the shard so', () => {
+    expect(shard.healthy).toBe(true);
+    cluster.at(2).healthy = false;
+    expect(shard.healthy).toBe(false);
+  });
+
   it('that is new is waited for', async () => {
     cluster.slow.add(3);
     cluster.view = { masters: [3], isUsable: true };
