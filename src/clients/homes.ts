@@ -55,12 +55,16 @@ export class Homes {
     });
   }
 
+  /** Whether something limits this user's connections. */
+  counts(client: Client): boolean {
+    return client.user !== '' && (this.limit > 0 || this.singleConnection);
+  }
+
   /**
-   * Ask the user's home to let the client in. Rejects with a ClientError when the home cannot be asked.
-   * @returns undefined if nothing limits this user's connections.
+   * Ask the user's home to let the client in, which must be one that {@link counts}, and not have left. Rejects with a
+   * ClientError when the home cannot be asked.
    */
-  enter(client: Client): Promise<Admission> | undefined {
-    if (!this.counts(client)) return undefined;
+  enter(client: Client): Promise<Admission> {
     const answer = this.asks.ask(this.home(client.user), 'user.enter', { user: client.user, client: client.id });
     return answer as Promise<Admission>;
   }
@@ -91,10 +95,6 @@ export class Homes {
     this.asks.ask(this.home(entry.user), 'user.leave', entry).catch(() => {
       setTimeout(() => this.tellLeft(entry), RETRY_MS).unref();
     });
-  }
-
-  private counts(client: Client): boolean {
-    return client.user !== '' && (this.limit > 0 || this.singleConnection);
   }
 
   private admit({ user, client }: Entry, from: number): Admission {

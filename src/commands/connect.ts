@@ -58,9 +58,9 @@ function enter(
     return client.refuseConnect(id, errors.expired);
   }
   deps.registry.add(client);
-  const asked = deps.homes.enter(client);
-  if (asked === undefined) return finish(client, request, id, deps, granted);
-  return admit(client, asked, deps.control).then((refusal) => {
+  const admission = admit(client, deps);
+  if (admission === undefined) return finish(client, request, id, deps, granted);
+  return admission.then((refusal) => {
     if (client.ending) client.done();
     else if (refusal !== null) client.refuseConnect(id, refusal);
     else finish(client, request, id, deps, granted);

@@ -1,4 +1,5 @@
 import { describe, expect, test, vi } from 'vitest';
+import { errors } from '../../src/protocol/codes.js';
 import { FakeThreads } from '../support/fake-asks.js';
 import { type Connection, Rig, token } from '../support/rig.js';
 
@@ -88,6 +89,41 @@ describe('single_connection', () => {
     for (const slot of [0, 1, 1, 2]) connections.push(await rigs[slot]!.connect());
     expect(connections.map(({ closeCode }) => closeCode)).toEqual([3504, 3504, 3504, undefined]);
     expect((await rigs[0]!.connect('bob')).closeCode).toBeUndefined();
+  });
+
+  test('those of other nodes, whom presence shows, do not stay', async () => {
+    const { threads, rigs } = node(client);
+    const sent: unknown[] = [];
+    threads.main.answer('cluster.control', (op) => void sent.push(op));
+    rigs[0]!.channels.channel('#ann').presence.set('elsewhere', { client: 'elsewhere', user: 'ann' });
+    expect((await rigs[0]!.connect()).closeCode).toBeUndefined();
+    expect(sent).toMatchObject([
+      { kind: 'disconnect', op: { user: 'ann', client: 'elsewhere', disconnect: { code: 3504 } } },
+    ]);
+  });
+
+  test('nobody gets in while presence cannot be read', async () => {
+    const { rigs } = node(client);
+    rigs[0]!.channels.failNext = errors.internal;
+    const connection = rigs[0]!.open();
+    connection.say({ id: 1, connect: { token: token({ sub: 'ann' }) } });
+    await rigs[0]!.settle();
+    expect(connection.read()).toMatchObject([{ id: 1, error: { code: 100 } }]);
+  });
+
+  test('who leaves while presence is read is not counted', async () => {
+    const { threads, rigs } = node(client);
+    const { channels } = rigs[0]!;
+    const read: (() => void)[] = [];
+    channels.presence = (_channel, done) => void read.push(() => done(null, {}));
+    const connection = rigs[0]!.open();
+    connection.say({ id: 1, connect: { token: token({ sub: 'ann' }) } });
+    await rigs[0]!.settle();
+    connection.client.closed();
+    for (const each of read) each();
+    await rigs[0]!.settle();
+    expect(read).toHaveLength(1);
+    expect(threads.asks[0]!.asked.filter((asked) => asked.endsWith('user.enter'))).toEqual([]);
   });
 
   test('of several at once exactly one stays', async () => {
