@@ -24,7 +24,7 @@
  * {@link whereIs} finds the stream at the new shard by its field `carried`.
  *
  * Not carried over: results of idempotent publishes, which {@link resultAt} finds at the old shard until they expire.
- * The stream goes in one piece; both servers stand still for it, about 1 ms per 1000 publications.
+ * The stream goes in one piece; both servers stand still for it, a few ms per 1000 publications.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { type ClientError, errors } from '../../protocol/codes.js';
