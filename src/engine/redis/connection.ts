@@ -65,7 +65,7 @@ export class Connection {
     return this.#up;
   }
 
-  /** Where it is, or was last. */
+  /** Where it is, or is being made to. */
   get endpoint(): Endpoint | undefined {
     return this.#endpoint;
   }
@@ -116,6 +116,7 @@ export class Connection {
   async #dial(): Promise<Socket> {
     const { connectTimeoutMs, ioTimeoutMs, tls } = this.server;
     const { masterOnly } = this.target;
+    this.#endpoint = undefined;
     this.#endpoint = await this.target.locate();
     if (this.#closed) throw new Error('closed');
     const socket = openSocket(this.#endpoint, tls);

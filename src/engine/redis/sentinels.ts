@@ -11,12 +11,10 @@ interface Opinion {
 }
 
 export class Sentinels {
-  readonly #clients: readonly Redis[];
-  readonly #masterName: string;
+  readonly #sentinels: readonly Sentinel[];
 
   constructor(options: SentinelOptions) {
-    this.#masterName = options.masterName;
-    this.#clients = options.sentinels.map((endpoint) => connect(endpoint, options));
+    this.#sentinels = options.sentinels.map((endpoint) => new Sentinel(endpoint, options));
   }
 
   /**
@@ -25,26 +23,64 @@ export class Sentinels {
    * Rejects, with what the first of them had to say, when none answers.
    */
   async master(): Promise<Endpoint> {
+    const majority = (this.#sentinels.length >> 1) + 1;
     const opinions = await firstOf(
-      this.#clients.map((client) => this.#ask(client)),
-      (this.#clients.length >> 1) + 1,
+      this.#sentinels.map((sentinel) => sentinel.opinion()),
+      majority,
     );
     return opinions.reduce((best, opinion) => (opinion.epoch > best.epoch ? opinion : best)).master;
   }
 
   close(): void {
-    for (const client of this.#clients) client.disconnect();
+    for (const sentinel of this.#sentinels) sentinel.close();
+  }
+}
+
+class Sentinel {
+  readonly #client: Redis;
+  readonly #masterName: string;
+  readonly #address: string;
+  /** Why there is no connection: what a question fails with does not say it. */
+  #lastError: Error | undefined;
+
+  constructor(endpoint: Endpoint, options: SentinelOptions) {
+    this.#masterName = options.masterName;
+    this.#address = `${endpoint.host}:${endpoint.port}`;
+    this.#client = connect(endpoint, options);
+    this.#client.on('error', (error) => {
+      this.#lastError = error;
+    });
+    this.#client.on('ready', () => {
+      this.#lastError = undefined;
+    });
   }
 
-  async #ask(client: Redis): Promise<Opinion> {
-    const reply = await client.call('SENTINEL', 'MASTER', this.#masterName);
-    const at = (field: string): string => {
-      const index = Array.isArray(reply) ? reply.indexOf(field) : -1;
-      if (index < 0) throw new Error(`the sentinel does not say the ${field} of the master`);
-      return String((reply as unknown[])[index + 1]);
-    };
-    return { master: { host: at('ip'), port: Number(at('port')) }, epoch: Number(at('config-epoch')) };
+  async opinion(): Promise<Opinion> {
+    try {
+      return parseOpinion(await this.#client.call('SENTINEL', 'MASTER', this.#masterName));
+    } catch (error) {
+      const reason = (this.#lastError ?? (error as Error)).message;
+      throw new Error(`sentinel ${this.#address}: ${reason}`);
+    }
   }
+
+  close(): void {
+    this.#client.disconnect();
+  }
+}
+
+/** @param reply  names and values, one after the other. */
+function parseOpinion(reply: unknown): Opinion {
+  const items: unknown[] = Array.isArray(reply) ? reply : [];
+  const field = (name: string): string => {
+    const at = items.findIndex((item, i) => i % 2 === 0 && item === name);
+    if (at < 0) throw new Error(`no ${name} in the answer`);
+    return String(items[at + 1]);
+  };
+  return {
+    master: { host: field('ip'), port: Number(field('port')) },
+    epoch: Number(field('config-epoch')),
+  };
 }
 
 /** The first `count` results, or all there are. Rejects with the first error when there are none. */
@@ -71,7 +107,7 @@ function firstOf<T>(attempts: readonly Promise<T>[], count: number): Promise<T[]
 
 function connect({ host, port }: Endpoint, options: SentinelOptions): Redis {
   const { connectTimeoutMs } = options.server;
-  const client = new Redis({
+  return new Redis({
     host,
     port,
     protocol: 2,
@@ -86,7 +122,4 @@ function connect({ host, port }: Endpoint, options: SentinelOptions): Redis {
     enableReadyCheck: false,
     retryStrategy: (attempt) => Math.min(RECONNECT_MAX_MS, 50 * 2 ** attempt),
   });
-  // Whoever asks is told.
-  client.on('error', () => {});
-  return client;
 }

@@ -114,18 +114,23 @@ describe('sentinels', () => {
     expect(await port(rig)).toBe(master.port);
   });
 
-  it('that are all away: the shard says why, keeps the master it has, and finds one when they are back', async () => {
+  it('that know nothing: the shard says why, keeps the master it has, and finds one when they know again', async () => {
     const master = closed(await startRedis());
     const [only] = await opinions([master, 1]);
     const rig = openAmong([only!]);
     await rig.healthy();
-    only!.server.answer = () => undefined;
-    await until('asked in vain', () => only!.server.commands.length > 5);
+    const { answer } = only!.server;
+    only!.server.answer = () => '-ERR lost my memory\r\n';
+    const asked = only!.server.commands.length;
+    await until('asked in vain', () => only!.server.commands.length > asked + 3);
     expect(rig.shard.healthy).toBe(true);
     await master.kill();
     await until('said why', () =>
-      rig.logged.some(({ level, msg }) => level >= 50 && msg.includes('cannot be reached')),
+      rig.logged.some(({ level, reason }) => level >= 50 && `${reason}`.includes('memory')),
     );
+    await master.start();
+    only!.server.answer = answer;
+    await rig.healthy();
   });
 
   it('that name a replica: it is refused', async () => {
@@ -136,10 +141,26 @@ describe('sentinels', () => {
     expect(rig.shard.healthy).toBe(false);
   });
 
+  it('that cannot be reached', async () => {
+    const server = await new FakeRedis(() => undefined).start();
+    const rig = open({ ...sentinel({ masterName: 'main', sentinels: [server] }), server: SERVER });
+    server.stop();
+    await until('said', () => rig.logged.some(({ reason }) => String(reason).includes('ECONNREFUSED')));
+  });
+
+  it('that want a password', async () => {
+    const server = closed(await startRedis({ args: ['--requirepass', 's3cret'] }));
+    const options = { ...sentinel({ masterName: 'main', sentinels: [server] }), sentinelPassword: 'wr0ng' };
+    const rig = open(options);
+    await until('said', () => rig.logged.some(({ reason }) => String(reason).includes('WRONGPASS')));
+    expect(JSON.stringify(rig.logged)).not.toContain('wr0ng');
+  });
+
   it('that do not know the master', async () => {
     const server = closed(await new FakeRedis(() => '-ERR No such master with that name\r\n').start());
     const rig = open({ ...sentinel({ masterName: 'main', sentinels: [server] }), server: SERVER });
-    await until('said', () => rig.logged.some(({ reason }) => String(reason).includes('No such master')));
+    const reason = `sentinel ${server.host}:${server.port}: ERR No such master with that name`;
+    await until('said', () => rig.logged.some((line) => line.level >= 50 && line.reason === reason));
   });
 });
 

@@ -37,6 +37,7 @@ async function opened(redis: RedisServer, { server, tuning }: Options = {}): Pro
 /** So long that it plays no part. */
 const NO_CANARY = { canaryIntervalMs: 60_000 };
 
+const incr = script('incr', `return redis.call('incr', KEYS[1])`);
 const push = script('push', `return redis.call('rpush', KEYS[1], ARGV[1])`);
 
 describe('commands', () => {
@@ -221,6 +222,35 @@ describe('a server that goes away', () => {
     // It was carried out, though nobody was there for the reply.
     expect(await redis.client.get('n')).toBe('1');
   });
+});
+
+it('whatever becomes of connections, a command is answered once, in order, and carried out at most once', async () => {
+  const redis = await start();
+  const rig = await opened(redis);
+  const answers: number[] = [];
+  const numbers: number[] = [];
+  for (let i = 0; i < 2000; i++) {
+    rig.shard.script(incr, ['n'], [], {
+      reply: (n) => {
+        answers.push(i);
+        numbers.push(n as number);
+      },
+      fail: () => void answers.push(i),
+    });
+    if (i % 7 === 0) await new Promise(setImmediate);
+    if (i % 200 === 199) {
+      await redis.client.client('KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+      if (i % 400 === 199) await rig.healthy();
+      if (i % 600 === 199) await redis.client.script('FLUSH');
+    }
+  }
+  await until('all are answered', () => answers.length >= 2000);
+  expect(answers.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 2000 }, (_, i) => i));
+  expect(numbers).toEqual(numbers.toSorted((a, b) => a - b));
+  expect(new Set(numbers).size).toBe(numbers.length);
+  expect(numbers.length).toBeGreaterThan(200);
+  expect(numbers.length).toBeLessThan(2000);
+  expect(Number(await redis.client.get('n'))).toBeLessThanOrEqual(2000);
 });
 
 describe('subscriptions', () => {
