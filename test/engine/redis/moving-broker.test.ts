@@ -163,6 +163,19 @@ test('a node that still uses the old shard follows those that do not', async () 
   expect(cluster.old.streams.get('m')).toEqual(['a']);
 });
 
+test('what meets the fence goes before what came later', async () => {
+  const cluster = new Cluster();
+  const node = cluster.node();
+  await settled(cluster, say(node, 'a'));
+  cluster.old.fenced.add('m');
+  const answers = [say(node, 'b'), say(node, 'c')];
+  cluster.old.step();
+  await new Promise(setImmediate);
+  answers.push(say(node, 'd'));
+  await settled(cluster, Promise.all(answers));
+  expect(cluster.fresh.streams.get('m')).toEqual(['a', 'b', 'c', 'd']);
+});
+
 test('whatever the schedule, publications of a node keep their order, and none is lost or comes twice', async () => {
   const step = fc.oneof(
     { weight: 4, arbitrary: fc.record({ do: fc.constant('say' as const), node: fc.nat({ max: 1 }) }) },
