@@ -10,7 +10,7 @@ import { answerHealth } from '../api/ready.js';
 import { type ChannelsAnswer, mergeChannels } from '../api/survey.js';
 import type { ControlOp } from '../clients/control-ops.js';
 import { controlWorkers } from '../clients/worker-control.js';
-import type { Controller } from '../engine/engine.js';
+import type { Controller, ShardHealth } from '../engine/engine.js';
 import type { Clock } from '../lib/clock.js';
 import type { Asks } from '../mesh/asks.js';
 import { errors } from '../protocol/codes.js';
@@ -70,6 +70,7 @@ export class Cluster implements ClusterView {
       send,
       placement,
       left: (uid) => this.#surveys.left(uid),
+      hearsAll: () => this.#shards().every(({ healthy }) => healthy),
       foreignNodes: (present) => this.#tellWorkers(present),
       log,
     });
@@ -80,7 +81,7 @@ export class Cluster implements ClusterView {
       log,
     });
     answerClusterView(asks, this);
-    answerHealth(asks, () => this.#controller?.shards() ?? []);
+    answerHealth(asks, () => this.#shards());
     asks.answer('cluster.control', (op) => this.#control(op as ControlOp));
   }
 
@@ -127,6 +128,10 @@ export class Cluster implements ClusterView {
 
   async #send(message: ControlMessage, nodeUid: string): Promise<void> {
     await this.#controller?.publish(encodeControl(this.deps.node.uid, message), nodeUid);
+  }
+
+  #shards(): readonly ShardHealth[] {
+    return this.#controller?.shards() ?? [];
   }
 
   #hear(bytes: Bytes): void {

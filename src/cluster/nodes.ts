@@ -33,9 +33,11 @@ export interface NodesDeps {
   readonly placement: Placement;
   /** A node said goodbye or fell silent. */
   left(uid: string): void;
+  /** Whether all shards that other nodes may speak on are heard just now. */
+  hearsAll(): boolean;
   /**
-   * Whether there are nodes whose placement is another or not known. Called with every ping, not only when it changes, so
-   * that a replaced worker finds out.
+   * Whether there may be nodes whose placement is another or not known. False only after {@link SILENCE_MS} in which every
+   * such node would have been heard. Called with every ping, not only when it changes, so that a replaced worker finds out.
    */
   foreignNodes(present: boolean): void;
   readonly log: { info(fields: object, message: string): void; error(fields: object, message: string): void };
@@ -52,12 +54,15 @@ export class Nodes {
   /** Uids are never used again: a ping that its sender's goodbye has overtaken does not bring it back. */
   readonly #goodbyes = new Map<string, number>();
   #timer: NodeJS.Timeout | undefined;
+  /** When it was last possible that somebody was not heard. */
+  #deafAt = 0;
   #leaving = false;
 
   constructor(private readonly deps: NodesDeps) {}
 
   /** Say hello and start to ping. Whoever is there answers directly. */
   async join(): Promise<void> {
+    this.#deafAt = monotonicClock.now();
     this.#timer = setInterval(() => void this.#tick(), PING_MS);
     await this.#report('');
   }
@@ -103,6 +108,7 @@ export class Nodes {
   }
 
   async #tick(): Promise<void> {
+    if (!this.deps.hearsAll()) this.#deafAt = monotonicClock.now();
     this.#expire();
     this.#tellForeign();
     await this.#report('');
@@ -140,7 +146,8 @@ export class Nodes {
   }
 
   #tellForeign(): void {
-    this.deps.foreignNodes([...this.#others.values()].some(({ isForeign }) => isForeign));
+    const mayBe = monotonicClock.now() - this.#deafAt < SILENCE_MS;
+    this.deps.foreignNodes(mayBe || [...this.#others.values()].some(({ isForeign }) => isForeign));
   }
 
   #isOurs(theirs: ToldPlacement | undefined): boolean {
