@@ -117,6 +117,8 @@ function connect({ host, port }: Endpoint, options: SentinelOptions): Redis {
     ...(options.sentinelTls && { tls: options.sentinelTls }),
     connectTimeout: connectTimeoutMs,
     commandTimeout: connectTimeoutMs,
+    // One that does not answer may be behind a half-open connection: make another.
+    socketTimeout: connectTimeoutMs,
     // A question waits for the attempt to connect that is under way, and fails with it.
     maxRetriesPerRequest: 0,
     enableReadyCheck: false,

@@ -133,6 +133,18 @@ describe('sentinels', () => {
     await rig.healthy();
   });
 
+  it('that hang are asked again on another connection', async () => {
+    const master = closed(await startRedis());
+    const [only] = await opinions([master, 1]);
+    const { answer } = only!.server;
+    only!.server.answer = () => undefined;
+    const options = sentinel({ masterName: 'main', sentinels: [only!.server] });
+    const rig = open({ ...options, server: { ...SERVER, connectTimeoutMs: 200 } });
+    await until('said', () => rig.logged.some(({ reason }) => /^sentinel .*(timed out|imeout)/.test(`${reason}`)));
+    only!.server.answer = answer;
+    await rig.healthy();
+  });
+
   it('that name a replica: it is refused', async () => {
     const master = closed(await startRedis());
     const replica = closed(await startRedis({ args: ['--replicaof', master.host, String(master.port)] }));
