@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
-import { deploymentId, type ShardingMode, type ShardList } from '../../config/redis/shards.js';
+import type { Config } from '../../config/config.js';
+import { brokerSection, presenceSection } from '../../config/redis/sections.js';
+import { deploymentId, readShards, type ShardingMode, type ShardList } from '../../config/redis/shards.js';
 import { HashRing } from '../../lib/hash-ring.js';
 import { jumpHash } from '../../lib/jump-hash.js';
 
@@ -35,4 +37,13 @@ function describe(mode: ShardingMode, shards: ShardList['shards']): string {
   if (shards.length === 1) return deploymentId(shards[0]!);
   if (mode === 'jump') return ['jump', ...shards.map(deploymentId)].join('\n');
   return ['ring', ...shards.map((it) => `${it.name} ${it.weight} ${deploymentId(it)}`).sort()].join('\n');
+}
+
+/**
+ * The fingerprint that a node with this configuration tells the others, of broker and presence together: those that tell
+ * another one, or none, may look for a channel elsewhere. Without Redis it is that of nothing.
+ */
+export function placementFingerprint(config: Config): string {
+  const sections = [brokerSection(config), presenceSection(config)];
+  return sections.map((it) => (it === undefined ? '' : fingerprint(readShards(it.redis, it.at, () => {})))).join('-');
 }

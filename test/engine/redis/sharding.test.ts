@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { configSchema } from '../../../src/config/config.js';
 import { readShards, type ShardList } from '../../../src/config/redis/shards.js';
-import { fingerprint, placementOf } from '../../../src/engine/redis/sharding.js';
+import { fingerprint, placementFingerprint, placementOf } from '../../../src/engine/redis/sharding.js';
 import { jumpHash } from '../../../src/lib/jump-hash.js';
 
 function list(sharding: string, ...address: string[]): ShardList {
@@ -47,4 +47,20 @@ test('fingerprints are equal where every channel is in the same Redis', () => {
     list('ring', 'a:1', 'b:1', 'c:1'),
   ].map(fingerprint);
   expect(new Set([ring, ...others]).size).toBe(others.length + 1);
+});
+
+test('a node tells the fingerprints of broker and presence', () => {
+  const of = (config: object) => placementFingerprint(configSchema.parse(config));
+  const [a, b] = [['a:1'], ['b:1']].map((address) => ({ type: 'redis', redis: { address } }));
+  const one = fingerprint(list('ring', 'a:1'));
+  expect(of({})).toBe('-');
+  expect(of({ engine: a })).toBe(`${one}-${one}`);
+  expect(of({ broker: { enabled: true, ...a } })).toBe(`${one}-`);
+  expect(of({ engine: a, presence_manager: { enabled: true, ...b } })).toBe(
+    `${one}-${fingerprint(list('ring', 'b:1'))}`,
+  );
+  // The former list does not matter: channels are where the present one says in the end.
+  expect(of({ engine: { type: 'redis', redis: { address: ['a:1'], previous_address: ['b:1'] } } })).toBe(
+    of({ engine: a }),
+  );
 });
