@@ -23,6 +23,7 @@ export class FakeLink implements Link {
   confirmsSubscriptions = true;
   answersAboutMap = true;
   healthy = true;
+  feed = 'up' as const;
   settle!: () => void;
   readonly settled = new Promise<void>((resolve) => {
     this.settle = resolve;

@@ -4,14 +4,18 @@
  */
 import { monotonicClock } from '../../lib/clock.js';
 import type { Log } from '../../observe/log.js';
+import type { FeedState } from '../engine.js';
 import { ClusterCommand, ClusterCommands } from './cluster-commands.js';
 import { type ClusterServer, ClusterServers, type OpenLink } from './cluster-server.js';
 import { ClusterSubscriptions } from './cluster-subscriptions.js';
 import { ClusterTopology } from './cluster-topology.js';
 import type { ClusterOptions, Endpoint } from './options.js';
 import { RefusalLog } from './refusal-log.js';
+import { LINK_TUNING } from './server-link.js';
 import type { ReplyHandler, Script, Shard, ShardEvents } from './shard.js';
 import { keySlot, SLOTS, type SlotRange } from './slots.js';
+
+const AWAY: { readonly feed: FeedState } = { feed: 'down' };
 
 export class ClusterShard implements Shard {
   readonly name: string;
@@ -23,6 +27,8 @@ export class ClusterShard implements Shard {
   #isCovered = false;
   /** Since subscriptions were last told to follow: they are many. */
   #haveOwnersChanged = false;
+  /** By slot: when a replica took over, and until when its streams are compared with what nodes know. */
+  readonly #settlesUntilMs = new Float64Array(SLOTS);
   readonly #ioTimeoutMs: number;
   readonly #servers: ClusterServers;
   readonly #topology: ClusterTopology;
@@ -77,6 +83,12 @@ export class ClusterShard implements Shard {
     this.#subscriptions.unsubscribe(pubSubChannel);
   }
 
+  feed(pubSubChannel: string): FeedState {
+    const slot = keySlot(pubSubChannel);
+    const { feed } = this.#owners[slot]?.link ?? AWAY;
+    return feed === 'up' && performance.now() < this.#settlesUntilMs[slot]! ? 'settling' : feed;
+  }
+
   /** Every slot has a master, and all of them are well. */
   get healthy(): boolean {
     if (!this.#isCovered) return false;
@@ -109,13 +121,18 @@ export class ClusterShard implements Shard {
   }
 
   #moved(slot: number, endpoint: Endpoint): void {
-    this.#setOwner(slot, this.#servers.at(endpoint));
+    this.#setOwner(slot, this.#servers.at(endpoint), this.#masters);
     this.#topology.refreshSoon();
   }
 
-  #setOwner(slot: number, owner: ClusterServer | undefined): void {
-    if (this.#owners[slot] === owner) return;
+  /** @param masters  those that there are now. */
+  #setOwner(slot: number, owner: ClusterServer | undefined, masters: ReadonlySet<ClusterServer>): void {
+    const former = this.#owners[slot];
+    if (former === owner) return;
     this.#owners[slot] = owner;
+    // A slot that is moved away takes its keys along. One that is taken over may lack the last of them.
+    if (former !== undefined && (!former.link.connected || !masters.has(former)))
+      this.#settlesUntilMs[slot] = performance.now() + LINK_TUNING.settleMs;
     this.#haveOwnersChanged = true;
     this.#commands.ownerChanged(slot);
   }
@@ -124,9 +141,10 @@ export class ClusterShard implements Shard {
   #adopt(ranges: readonly SlotRange[]): boolean {
     const owners = new Array<ClusterServer | undefined>(SLOTS).fill(undefined);
     for (const { from, to, master } of ranges) owners.fill(this.#servers.at(master), from, to + 1);
-    for (const [slot, owner] of owners.entries()) this.#setOwner(slot, owner);
+    const masters = new Set(owners.filter((owner) => owner !== undefined));
+    for (const [slot, owner] of owners.entries()) this.#setOwner(slot, owner, masters);
     this.#isCovered = !owners.includes(undefined);
-    this.#setMasters(new Set(owners.filter((owner) => owner !== undefined)));
+    this.#setMasters(masters);
     if (this.#haveOwnersChanged) this.#subscriptions.follow();
     this.#haveOwnersChanged = false;
     return this.#isCovered && [...this.#masters].every(({ link }) => link.connected);

@@ -1,4 +1,5 @@
 /** One server as a shard uses it: what the shard of a Cluster needs of each master. */
+import type { FeedState } from '../engine.js';
 import type { ReplyHandler, Script, ShardEvents } from './shard.js';
 
 /** Who sent a command to one server. `reply` or `fail` is called, once; or `refused`, and it says that it takes over. */
@@ -23,6 +24,8 @@ export interface Link {
   /** Commands can be sent: the connection for them stands. While it does not, they fail with 100 at once, unsent. */
   readonly connected: boolean;
   readonly healthy: boolean;
+  /** 'settling' after it turned out to be another process than before, which may not have all that the former had. */
+  readonly feed: FeedState;
   /** The first attempt is over: it is healthy, or it turned out that this will take a while. */
   readonly settled: Promise<void>;
   close(): void;

@@ -6,7 +6,9 @@ import { randomUUID } from 'node:crypto';
 import { type Clock, monotonicClock } from '../../lib/clock.js';
 import type { Turn } from '../../lib/turn.js';
 import type { Log } from '../../observe/log.js';
+import type { FeedState } from '../engine.js';
 import type { ConnectionOwner, Target } from './connection.js';
+import { Identity } from './identity.js';
 import type { Link, LinkEvents, LinkHandler } from './link.js';
 import type { Endpoint, ServerOptions } from './options.js';
 import { Pipeline } from './pipeline.js';
@@ -21,6 +23,11 @@ export interface LinkTuning {
   /** Pause before connecting again: at least half of it; doubles up to the maximum. */
   readonly redialMinMs: number;
   readonly redialMaxMs: number;
+  /**
+   * How long a feed settles when the server is another process than before: until every node is connected to it again,
+   * and has compared what it knows of its streams.
+   */
+  readonly settleMs: number;
   /** Of one server, queued or without a reply. */
   readonly pendingMaxCommands: number;
   readonly pendingMaxBytes: number;
@@ -30,7 +37,8 @@ export const LINK_TUNING: LinkTuning = {
   canaryIntervalMs: 1000,
   canariesMissed: 3,
   redialMinMs: 50,
-  redialMaxMs: 2000,
+  redialMaxMs: 1000,
+  settleMs: 2000,
   pendingMaxCommands: 131_072,
   pendingMaxBytes: 64 << 20,
 };
@@ -64,6 +72,8 @@ export class ServerLink implements Link {
   #canariesOut = 0;
   /** One has come back over the connections as they are now. */
   #isProven = false;
+  /** The process that commands go to; undefined while it is not known. */
+  readonly #identity: Identity;
 
   constructor(
     private readonly target: Target,
@@ -78,11 +88,15 @@ export class ServerLink implements Link {
     this.settled = new Promise((resolve) => {
       this.#settle = resolve;
     });
+    this.#identity = new Identity(this.#tuning.settleMs, deps.log);
     const parts = { ...this.#tuning, log: deps.log, turn: deps.turn, clock: this.#clock };
     this.#pipeline = new Pipeline(
       target,
       server,
-      this.#owner(() => events.connectedChanged()),
+      this.#owner(() => {
+        this.#identity.ask(this.#pipeline);
+        events.connectedChanged();
+      }),
       parts,
     );
     const heard = {
@@ -102,6 +116,11 @@ export class ServerLink implements Link {
 
   get healthy(): boolean {
     return this.#bothUp && this.#isProven;
+  }
+
+  get feed(): FeedState {
+    if (!this.#bothUp) return 'down';
+    return this.#identity.isSettled ? 'up' : 'settling';
   }
 
   command(args: readonly (string | Uint8Array)[], handler: LinkHandler): void {
@@ -137,6 +156,7 @@ export class ServerLink implements Link {
 
   close(): void {
     clearInterval(this.#timer);
+    this.#identity.close();
     this.#settle();
     this.#pipeline.close();
     this.#subscriber.close();

@@ -7,6 +7,7 @@
  * did not do it (NOSCRIPT, MOVED, ASK, TRYAGAIN, CLUSTERDOWN). Everything queued in one turn of the event loop leaves in one write.
  */
 import type { ClientError } from '../../protocol/codes.js';
+import type { FeedState } from '../engine.js';
 
 /** A reply as Redis gave it; simple strings are strings, bulk strings are Buffers that the receiver may keep. */
 export type Reply = number | string | Buffer | null | Reply[];
@@ -43,6 +44,9 @@ export interface Shard {
   /** Resolves when the server has confirmed. Rejects with 100 while it is away. Batched per turn. */
   subscribe(pubSubChannel: string): Promise<void>;
   unsubscribe(pubSubChannel: string): void;
+
+  /** Of a subscription: of the server that it is at, or would be. */
+  feed(pubSubChannel: string): FeedState;
 
   /** Whether every server of it answers commands and delivers on PUB/SUB, as the canary saw it last. */
   readonly healthy: boolean;

@@ -1,4 +1,5 @@
 /** A shard of one server: standalone, or the master of a Sentinel set, wherever that is. */
+import type { FeedState } from '../engine.js';
 import type { Target } from './connection.js';
 import { isMaster } from './dial.js';
 import type { LinkHandler } from './link.js';
@@ -44,6 +45,10 @@ export class SingleShard implements Shard {
 
   unsubscribe(pubSubChannel: string): void {
     this.#link.unsubscribe(pubSubChannel);
+  }
+
+  feed(): FeedState {
+    return this.#link.feed;
   }
 
   get healthy(): boolean {
