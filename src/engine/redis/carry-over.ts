@@ -19,9 +19,12 @@
  *   - Two names of the same Redis do no harm: `put` replaces the fence, and 3 drops nothing without it.
  *   - A channel that has no stream at the old shard is fenced too, before it gets one at the new shard. Otherwise a node that
  *     still uses the old shard could make a second one there.
+ *   - A failover at the old shard may lose the fence, and bring the stream back. It is recognised by the same epoch at both
+ *     shards: what is at the new one goes on. Where something was added to what came back, there are two streams with the
+ *     same offsets, so that it goes on with a new epoch, and whoever relied on the old one is told.
  *
- * The fence lives as long as the meta hash would have, for a channel without stream {@link EMPTY_FENCE_MS}. When it is gone,
- * {@link whereIs} finds the stream at the new shard by its field `carried`.
+ * The fence lives for {@link FENCE_MS} after the last step: longer than nodes can be in doubt about each other, and not so
+ * long that it stood in the way when the old list comes back. Afterwards {@link whereIs} goes by `carried`.
  *
  * Not carried over: results of idempotent publishes, which {@link resultAt} finds at the old shard until they expire.
  * The stream goes in one piece; both servers stand still for it, a few ms per 1000 publications.
@@ -31,8 +34,7 @@ import { type ClientError, errors } from '../../protocol/codes.js';
 import type { StreamPosition } from '../../protocol/messages.js';
 import type { Reply, Script, Shard } from './shard.js';
 
-/** Longer than nodes can be in doubt whether others still use the old shard. */
-const EMPTY_FENCE_MS = 3_600_000;
+const FENCE_MS = 3_600_000;
 
 /**
  * What a broker fails with when it meets a fence; this very object. To clients it is code 100: a node that does not know
@@ -75,46 +77,51 @@ return {token, redis.call('hgetall', meta), redis.call('pttl', meta), type, entr
 );
 
 /**
- * KEYS meta, data. ARGV token, ms left of meta, ms left of data, type of data, number of fields, fields, entries. Without
- * fields there was no stream: what is here remains, only a fence goes.
+ * KEYS meta, data. ARGV token, epoch, top offset, ms left of meta, ms left of data, type of data, number of fields, fields,
+ * entries. Without epoch there was no stream: what is here remains, only a fence goes.
  */
 const putScript = script(
   'put',
   `
 local meta, data = KEYS[1], KEYS[2]
-if redis.call('hget', meta, 'carried') == ARGV[1] then return 0 end
-if ARGV[5] ~= '0' or redis.call('hexists', meta, 'moved') == 1 then redis.call('del', meta, data) end
-local at = 6
-for _ = 1, ARGV[5] do
-  redis.call('hset', meta, ARGV[at], ARGV[at + 1])
-  at = at + 2
-end
-redis.call('hset', meta, 'carried', ARGV[1])
-if tonumber(ARGV[2]) > 0 then redis.call('pexpire', meta, ARGV[2]) end
-while at <= #ARGV do
-  if ARGV[4] == 'list' then
-    redis.call('rpush', data, ARGV[at])
-    at = at + 1
-  else
-    redis.call('xadd', data, ARGV[at], ARGV[at + 1], ARGV[at + 2])
-    at = at + 3
+local token, epoch, top = ARGV[1], ARGV[2], ARGV[3]
+local here = redis.call('hmget', meta, 'e', 'moved', 'carried', 'carried_top')
+if here[3] == token then return 0 end
+local fence_was_lost = here[3] and not here[2] and here[1] == epoch
+if fence_was_lost and here[4] ~= top then redis.call('hset', meta, 'e', token) end
+if not fence_was_lost and (epoch ~= '' or here[2]) then
+  redis.call('del', meta, data)
+  local at = 8
+  for _ = 1, ARGV[7] do
+    redis.call('hset', meta, ARGV[at], ARGV[at + 1])
+    at = at + 2
   end
+  while at <= #ARGV do
+    if ARGV[6] == 'list' then
+      redis.call('rpush', data, ARGV[at])
+      at = at + 1
+    else
+      redis.call('xadd', data, ARGV[at], ARGV[at + 1], ARGV[at + 2])
+      at = at + 3
+    end
+  end
+  if tonumber(ARGV[4]) > 0 then redis.call('pexpire', meta, ARGV[4]) end
+  if tonumber(ARGV[5]) > 0 then redis.call('pexpire', data, ARGV[5]) end
 end
-if tonumber(ARGV[3]) > 0 then redis.call('pexpire', data, ARGV[3]) end
+redis.call('hset', meta, 'carried', token, 'carried_top', top)
 return 1
 `,
 );
 
-/** KEYS meta, data. ARGV token. Leaves the fence. */
+/** KEYS meta, data. ARGV token, ms. Leaves the fence. */
 const dropScript = script(
   'drop',
   `
 local meta = KEYS[1]
 if redis.call('hget', meta, 'moved') ~= ARGV[1] then return 0 end
-redis.call('del', KEYS[2])
-for _, field in ipairs(redis.call('hkeys', meta)) do
-  if field ~= 'moved' then redis.call('hdel', meta, field) end
-end
+redis.call('del', KEYS[2], meta)
+redis.call('hset', meta, 'moved', ARGV[1])
+redis.call('pexpire', meta, ARGV[2])
 return 1
 `,
 );
@@ -124,24 +131,26 @@ export async function carryOver(channel: string, from: Shard, to: Shard, keysAt:
   const old = keysAt(from, channel);
   const now = keysAt(to, channel);
   const fresh = randomBytes(8).toString('hex');
-  const taken = (await runScript(from, takeScript, old, [fresh, String(EMPTY_FENCE_MS)])) as Reply[];
+  const taken = (await runScript(from, takeScript, old, [fresh, String(FENCE_MS)])) as Reply[];
   const token = String(taken[0]);
   const isEmpty = taken.length === 1;
   await runScript(to, putScript, now, [token, ...(isEmpty ? NO_STREAM : putArguments(taken))]);
-  if (!isEmpty) await runScript(from, dropScript, old, [token]);
+  if (!isEmpty) await runScript(from, dropScript, old, [token, String(FENCE_MS)]);
 }
 
-const NO_STREAM = ['0', '0', 'none', '0'];
+const NO_STREAM = ['', '0', '0', '0', 'none', '0'];
 
 /** Of what it was carried over with before, nothing is told to the next shard. */
-const OWN_FIELDS = new Set(['moved', 'carried']);
+const OWN_FIELDS = new Set(['moved', 'carried', 'carried_top']);
 
-function putArguments([, fields, metaMs, type, entries, dataMs]: Reply[]): (string | Uint8Array)[] {
-  const flat = fields as Buffer[];
-  const kept: Buffer[] = [];
-  for (let i = 0; i < flat.length; i += 2) if (!OWN_FIELDS.has(String(flat[i]))) kept.push(flat[i]!, flat[i + 1]!);
+function putArguments([, flat, metaMs, type, entries, dataMs]: Reply[]): (string | Uint8Array)[] {
+  const fields = new Map<string, Buffer>();
+  const all = flat as Buffer[];
+  for (let i = 0; i < all.length; i += 2) fields.set(String(all[i]), all[i + 1]!);
+  for (const field of OWN_FIELDS) fields.delete(field);
   const kind = String(type);
-  const args = [String(metaMs), String(dataMs), kind, String(kept.length / 2), ...kept];
+  const args: (string | Uint8Array)[] = [fields.get('e')!, fields.get('s') ?? '0'];
+  args.push(String(metaMs), String(dataMs), kind, String(fields.size), ...[...fields].flat());
   for (const entry of entries as Reply[]) {
     if (kind === 'list') args.push(entry as Buffer);
     else {
@@ -155,7 +164,7 @@ function putArguments([, fields, metaMs, type, entries, dataMs]: Reply[]): (stri
 
 /**
  * Where a channel's stream is, for a node that uses the old shard until all others can use the new one.
- * 'moved': it was fenced, and may still have to be carried over.
+ * 'moved': it was fenced, or should be; carrying it over does what is left to do.
  */
 export async function whereIs(
   channel: string,
@@ -163,13 +172,17 @@ export async function whereIs(
   to: Shard,
   keysAt: KeysAt,
 ): Promise<'old' | 'new' | 'moved'> {
-  const { meta } = keysAt(from, channel);
-  const [epoch, moved] = (await runCommand(from, meta, ['HMGET', meta, 'e', 'moved'])) as Reply[];
-  if (moved !== null) return 'moved';
-  if (epoch !== null) return 'old';
-  const { meta: next } = keysAt(to, channel);
-  const [carried, movedOn] = (await runCommand(to, next, ['HMGET', next, 'carried', 'moved'])) as Reply[];
-  return carried !== null && movedOn === null ? 'new' : 'old';
+  const state = async (shard: Shard) => {
+    const { meta } = keysAt(shard, channel);
+    const fields = (await runCommand(shard, meta, ['HMGET', meta, 'e', 'moved', 'carried'])) as (Buffer | null)[];
+    const [epoch, moved, carried] = fields.map((field) => field?.toString());
+    return { epoch, moved: moved !== undefined, carried: carried !== undefined };
+  };
+  const [old, now] = await Promise.all([state(from), state(to)]);
+  if (old.moved) return 'moved';
+  const isAtNew = now.carried && !now.moved;
+  if (old.epoch === undefined) return isAtNew ? 'new' : 'old';
+  return isAtNew && now.epoch === old.epoch ? 'moved' : 'old';
 }
 
 /** What an idempotent publish at this shard has led to; undefined when there was none, or it has expired. */
