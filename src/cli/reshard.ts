@@ -110,8 +110,11 @@ function countMoves(
     const targets = moves.get(from) ?? new Map<Place, number>();
     moves.set(from, targets.set(to, (targets.get(to) ?? 0) + 1));
   }
+  // A name can go from one place to another.
+  const isUnique = (name: string): boolean => [...places.values()].filter((it) => it.name === name).length === 1;
+  const show = ({ name, place }: Place): string => (isUnique(name) ? name : `${name} (${place})`);
   const list = [...moves].flatMap(([from, targets]) =>
-    [...targets].map(([to, count]) => ({ from: from.name, to: to.name, channels: count })),
+    [...targets].map(([to, count]) => ({ from: show(from), to: show(to), channels: count })),
   );
   return list.sort((a, b) => b.channels - a.channels);
 }

@@ -11,7 +11,7 @@ const ASCII = /^\p{ASCII}*$/u;
  */
 export function fnv1a64(text: string, into: Halves): void {
   // One character a byte.
-  const bytes = ASCII.test(text) ? text : Buffer.from(text).latin1Slice();
+  const bytes = ASCII.test(text) ? text : Buffer.from(text).toString('latin1');
   let hi = 0xcbf29ce4 | 0;
   let lo = 0x84222325 | 0;
   for (let i = 0; i < bytes.length; i++) {

@@ -99,6 +99,12 @@ test('what keeps history from being found again', async () => {
   });
 });
 
+test('a name that goes to another place is shown with both', async () => {
+  const { out } = await plan(redis(['a:1', 'b:1']), redis(['x:1', 'b:1']), '--json', '--channels', 'channels.txt');
+  const { moves, moved } = JSON.parse(out).broker;
+  expect(moves).toEqual([{ from: '0 (a:1/0)', to: '0 (x:1/0)', channels: moved }]);
+});
+
 test('from jump to the ring', async () => {
   const changes = 'sharding changes from "jump" to "ring": most channels move';
   const jump = { sharding: 'jump' };
