@@ -3,8 +3,11 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { RespReader, type RespValue } from '../../src/lib/resp.js';
 
-/** @returns what is written to the connection, `undefined` to stay silent. */
-export type Answer = (command: string[]) => string | undefined;
+/**
+ * @param say  writes to the connection, later.
+ * @returns what is written to the connection, `undefined` to stay silent.
+ */
+export type Answer = (command: string[], say: (text: string) => void) => string | undefined;
 
 export class FakeRedis {
   readonly host = '127.0.0.1';
@@ -31,21 +34,27 @@ export class FakeRedis {
     return this.#sockets.size;
   }
 
+  /** Closes all connections; new ones can be made. */
+  disconnect(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
   stop(): void {
     this.#server.close();
-    for (const socket of this.#sockets) socket.destroy();
+    this.disconnect();
   }
 
   #serve(socket: Socket): void {
     this.#sockets.add(socket);
     socket.on('error', () => {});
     socket.on('close', () => this.#sockets.delete(socket));
+    const say = (text: string): void => void socket.write(text);
     const reader = new RespReader({
       reply: (command) => {
         const words = (command as RespValue[]).map(String);
         this.commands.push(words);
-        const answer = this.answer(words);
-        if (answer !== undefined) socket.write(answer);
+        const answer = this.answer(words, say);
+        if (answer !== undefined) say(answer);
       },
     });
     socket.on('data', (chunk) => reader.feed(chunk));

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import type { LinkTuning } from '../../../src/engine/redis/server-link.js';
 import { bulks, FakeRedis } from '../../support/fake-redis.js';
 import { type RedisServer, startRedis, startSentinel } from '../../support/redis.js';
 import { until } from '../../support/until.js';
@@ -72,8 +73,8 @@ async function opinions(...masters: [RedisServer, epoch: number][]): Promise<Opi
   return all;
 }
 
-const openAmong = (all: readonly Opinion[]): ShardRig =>
-  open({ ...sentinel({ masterName: 'main', sentinels: all.map(({ server }) => server) }), server: SERVER });
+const openAmong = (all: readonly Opinion[], tuning?: Partial<LinkTuning>): ShardRig =>
+  open(sentinel({ masterName: 'main', sentinels: all.map(({ server }) => server) }), tuning);
 
 /** The port of the server that the shard talks to. */
 async function port(rig: ShardRig): Promise<number> {
@@ -155,7 +156,7 @@ describe('sentinels', () => {
 
   it('that cannot be reached', async () => {
     const server = await new FakeRedis(() => undefined).start();
-    const rig = open({ ...sentinel({ masterName: 'main', sentinels: [server] }), server: SERVER });
+    const rig = open(sentinel({ masterName: 'main', sentinels: [server] }));
     server.stop();
     await until('said', () => rig.logged.some(({ reason }) => String(reason).includes('ECONNREFUSED')));
   });
@@ -170,10 +171,22 @@ describe('sentinels', () => {
 
   it('that do not know the master', async () => {
     const server = closed(await new FakeRedis(() => '-ERR No such master with that name\r\n').start());
-    const rig = open({ ...sentinel({ masterName: 'main', sentinels: [server] }), server: SERVER });
+    const rig = open(sentinel({ masterName: 'main', sentinels: [server] }));
     const reason = `sentinel ${server.host}:${server.port}: ERR No such master with that name`;
     await until('said', () => rig.logged.some((line) => line.level >= 50 && line.reason === reason));
   });
+});
+
+it('a master that refuses to write because it was demoted is left at once', async () => {
+  const [master, other] = [closed(await startRedis()), closed(await startRedis())];
+  const [only] = await opinions([master, 1]);
+  const rig = openAmong([only!], { canaryIntervalMs: 60_000 });
+  await rig.healthy();
+  await master.client.call('REPLICAOF', other.host, String(other.port));
+  expect(await rig.codeOf(rig.call('SET', 'k', 'v'))).toBe(100);
+  expect(rig.shard.healthy).toBe(false);
+  await master.client.call('REPLICAOF', 'NO', 'ONE');
+  await rig.healthy();
 });
 
 it('a master that is demoted is left even while the sentinels still name it', async () => {

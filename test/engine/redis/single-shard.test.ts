@@ -113,6 +113,13 @@ describe('commands', () => {
     expect(await rig.codeOf(rig.call('GET', 'k'))).toBe(111);
     redis.resume();
     await large;
+    redis.pause();
+    const lost = rig.codeOf(rig.call('SET', 'k', 'x'.repeat(1000)));
+    await new Promise(setImmediate);
+    await redis.kill();
+    expect(await lost).toBe(100);
+    await redis.start();
+    await rig.healthy();
     expect(await rig.codeOf(rig.call('GET', 'k'))).toBe(0);
   });
 });
@@ -143,6 +150,18 @@ describe('scripts', () => {
     }
     await Promise.all(added);
     expect(await redis.client.lrange('list', 0, -1)).toEqual(Array.from({ length: 30 }, (_, i) => String(i)));
+  });
+
+  it('are not overtaken by other commands, not even on a server that was started again', async () => {
+    const redis = await start();
+    const rig = await opened(redis);
+    const add = () => Promise.all([rig.run(push, ['list'], ['1']), rig.call('RPUSH', 'list', '2')]);
+    await add();
+    await redis.kill();
+    await redis.start();
+    await rig.healthy();
+    await add();
+    expect(await redis.client.lrange('list', 0, -1)).toEqual(['1', '2']);
   });
 
   it('that the server cannot load fail with 100', async () => {
@@ -277,6 +296,17 @@ describe('subscriptions', () => {
     expect(await redis.client.publish('c', '1')).toBe(1);
     rig.shard.unsubscribe('c');
     await until('unsubscribed', async () => (await redis.client.publish('c', '2')) === 0);
+  });
+
+  it('that are given up before they were asked for leave nothing behind', async () => {
+    const redis = await start();
+    const rig = await opened(redis);
+    const kept = rig.shard.subscribe('kept');
+    const givenUp = rig.codeOf(rig.shard.subscribe('given up'));
+    rig.shard.unsubscribe('given up');
+    expect(await givenUp).toBe(100);
+    await kept;
+    expect(await redis.client.pubsub('CHANNELS', '[gk]*')).toEqual(['kept']);
   });
 
   it('come back when their connection is killed: each is interrupted once, none is lost or left over', async () => {
