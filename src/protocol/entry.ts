@@ -42,7 +42,11 @@ const publicationFields = new ProtoFields<Publication>({
   version: [16, (r) => r.uint64()],
 });
 
-const timeFields = new ProtoFields<{ time: number }>({ time: [9, (r) => r.int64()] });
+const stampFields = new ProtoFields<{ data: Bytes; time: number }>({
+  data: [4, (r) => r.bytes()],
+  time: [9, (r) => r.int64()],
+});
+const deltaFields = new ProtoFields<{ delta: boolean }>({ delta: [8, (r) => r.boolean()] });
 
 const scratch = new ProtoWriter();
 
@@ -86,9 +90,13 @@ export function entryWithEpoch(entry: Bytes, epoch: string): Buffer {
 
 /** An entry of a publication that another node encoded: its delta flag is the caller's to know, its time is kept. */
 export function entryFromProtobuf(publication: Bytes, offset: number, flags: number): Buffer {
-  const { data } = decodePublication(publication, 0);
-  const { time } = new ProtoReader(publication).fields({ time: 0 }, timeFields);
+  const { data, time } = new ProtoReader(publication).fields({ data: NOTHING, time: 0 }, stampFields);
   return withHeader(publication, flags | payloadFlags(data), offset, time);
+}
+
+/** Whether an encoded publication itself asks for delta compression: that of one that is not stored may. */
+export function wantsDelta(publication: Bytes): boolean {
+  return new ProtoReader(publication).fields({ delta: false }, deltaFields).delta;
 }
 
 function withHeader(publication: Bytes, flags: number, offset: number, timeMs: number): Buffer {

@@ -13,6 +13,7 @@ import type {
   PublishOptions,
   PublishResult,
 } from '../../src/engine/engine.js';
+import { decodeClientInfo, encodeClientInfo } from '../../src/protocol/client-info.js';
 import type { Bytes } from '../../src/protocol/messages.js';
 import { entry, offsets, texts } from './entries.js';
 import { StreamModel } from './model.js';
@@ -97,6 +98,8 @@ export interface OpenBroker {
   broker: Broker;
   /** Let time pass, where the engine's clock can be moved; without it expiry is not part of the suite. */
   advance?: ((ms: number) => void) | undefined;
+  /** Closes what the broker runs on. */
+  close?: () => void;
 }
 
 export interface BrokerCapabilities {
@@ -137,6 +140,7 @@ export function describeBroker(
 
   afterEach(async () => {
     await opened?.broker.close();
+    opened?.close?.();
     opened = undefined;
   });
 
@@ -433,24 +437,34 @@ export function describeBroker(
 export interface OpenPresence {
   presence: PresenceManager;
   advance?: ((ms: number) => void) | undefined;
+  /** Closes what the presence manager runs on. */
+  close?: () => void;
 }
 
 export function describePresence(name: string, open: () => Awaitable<OpenPresence>, can = { expiry: true }): void {
   const TTL_MS = 60_000;
   let opened: OpenPresence | undefined;
-  const channel = `presence:${Date.now().toString(36)}${Math.random().toString(36).slice(2)}`;
+  const run = `${Date.now().toString(36)}${Math.random().toString(36).slice(2)}`;
+  let numbered = 0;
+  let channel = '';
   const start = async (): Promise<{ presence: PresenceManager; advance: (ms: number) => void }> => {
     opened = await open();
+    channel = `presence:${run}:${++numbered}`;
     return { presence: opened.presence, advance: opened.advance ?? (() => expect.unreachable('time is fixed')) };
   };
   const shown = async (presence: PresenceManager, of = channel): Promise<Record<string, string>> => {
     const found = await presence.presence(of);
-    return Object.fromEntries([...found].map(([client, info]) => [client, Buffer.from(info).toString()]));
+    const text = (info: Bytes) => Buffer.from(decodeClientInfo(info).connInfo!).toString();
+    return Object.fromEntries([...found].map(([client, info]) => [client, text(info)]));
   };
+  const info = (client: string, user: string, text: string) =>
+    encodeClientInfo({ user, client, connInfo: Buffer.from(text), chanInfo: undefined });
+  const add = async (presence: PresenceManager, client: string, user: string, text: string) =>
+    presence.add(channel, client, user, info(client, user, text), TTL_MS);
 
   afterEach(async () => {
-    for (const client of ['c1', 'c2', 'c3']) await opened?.presence.remove(channel, client, 'u');
     await opened?.presence.close();
+    opened?.close?.();
     opened = undefined;
   });
 
@@ -463,25 +477,25 @@ export function describePresence(name: string, open: () => Awaitable<OpenPresenc
 
     it('shows clients with their newest info and counts users once', async () => {
       const { presence } = await start();
-      await presence.add(channel, 'c1', 'u', Buffer.from('1'), TTL_MS);
-      await presence.add(channel, 'c2', 'u', Buffer.from('2'), TTL_MS);
-      await presence.add(channel, 'c3', '', Buffer.from('3'), TTL_MS);
-      await presence.add(channel, 'c1', 'u', Buffer.from('1b'), TTL_MS);
+      await add(presence, 'c1', 'u', '1');
+      await add(presence, 'c2', 'u', '2');
+      await add(presence, 'c3', '', '3');
+      await add(presence, 'c1', 'u', '1b');
       expect(await shown(presence)).toEqual({ c1: '1b', c2: '2', c3: '3' });
       expect(await presence.stats(channel)).toEqual({ numClients: 3, numUsers: 2 });
     });
 
     it('keeps its own copy of the info', async () => {
       const { presence } = await start();
-      const info = Buffer.from('mine');
-      await presence.add(channel, 'c1', 'u', info, TTL_MS);
-      info.fill(0);
+      const mine = info('c1', 'u', 'mine');
+      await presence.add(channel, 'c1', 'u', mine, TTL_MS);
+      mine.fill(0);
       expect(await shown(presence)).toEqual({ c1: 'mine' });
     });
 
     it('removes a client, known or not', async () => {
       const { presence } = await start();
-      await presence.add(channel, 'c1', 'u', Buffer.from('1'), TTL_MS);
+      await add(presence, 'c1', 'u', '1');
       await presence.remove(channel, 'c2', 'u');
       await presence.remove(channel, 'c1', 'u');
       await presence.remove(channel, 'c1', 'u');
@@ -491,10 +505,10 @@ export function describePresence(name: string, open: () => Awaitable<OpenPresenc
 
     it.runIf(can.expiry)('forgets a client that is not renewed in time', async () => {
       const { presence, advance } = await start();
-      await presence.add(channel, 'c1', 'u1', Buffer.from('1'), TTL_MS);
-      await presence.add(channel, 'c2', 'u2', Buffer.from('2'), TTL_MS);
+      await add(presence, 'c1', 'u1', '1');
+      await add(presence, 'c2', 'u2', '2');
       advance(40_000);
-      await presence.add(channel, 'c1', 'u1', Buffer.from('1'), TTL_MS);
+      await add(presence, 'c1', 'u1', '1');
       advance(30_000);
       expect(await shown(presence)).toEqual({ c1: '1' });
       expect(await presence.stats(channel)).toEqual({ numClients: 1, numUsers: 1 });

@@ -8,7 +8,7 @@
  *
  * The fence is a field `moved` in the stream's meta hash. Our scripts check it before they do anything and answer that the
  * channel has moved, so nothing can be added to what was taken. It holds a random token, which `put` leaves at the new
- * shard in a field `carried`. That makes every step repeatable:
+ * shard in a field `carried`, with epoch and offset as they were. That makes every step repeatable:
  *
  *   - Any node may begin, or finish what another has begun: `take` answers the same until 3 was done. A crash between the
  *     steps loses nothing, because nothing is dropped before it is elsewhere.
@@ -20,7 +20,7 @@
  *   - A channel that has no stream at the old shard is fenced too, before it gets one at the new shard. Otherwise a node that
  *     still uses the old shard could make a second one there.
  *   - A failover at the old shard may lose the fence, and bring the stream back. It is recognised by the same epoch at both
- *     shards: what is at the new one goes on. Where something was added to what came back, there are two streams with the
+ *     shards (`carried_e`): what is at the new one goes on. Where something was added to what came back, there are two streams with the
  *     same offsets, so that it goes on with a new epoch, and whoever relied on the old one is told.
  *
  * The fence lives for {@link FENCE_MS} after the last step: longer than nodes can be in doubt about each other, and not so
@@ -29,9 +29,10 @@
  * Not carried over: results of idempotent publishes, which {@link resultAt} finds at the old shard until they expire.
  * The stream goes in one piece; both servers stand still for it, a few ms per 1000 publications.
  */
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { type ClientError, errors } from '../../protocol/codes.js';
 import type { StreamPosition } from '../../protocol/messages.js';
+import { script } from './scripts.js';
 import type { Reply, Script, Shard } from './shard.js';
 
 const FENCE_MS = 3_600_000;
@@ -51,10 +52,6 @@ export interface ChannelKeys {
 }
 
 export type KeysAt = (shard: Shard, channel: string) => ChannelKeys;
-
-function script(name: string, lua: string): Script {
-  return { name, lua, sha: createHash('sha1').update(lua).digest('hex') };
-}
 
 /** KEYS meta, data. ARGV token, ms. Answers the token, and what there is to put elsewhere. */
 const takeScript = script(
@@ -85,10 +82,10 @@ const putScript = script(
   `
 local meta, data = KEYS[1], KEYS[2]
 local token, epoch, top = ARGV[1], ARGV[2], ARGV[3]
-local here = redis.call('hmget', meta, 'e', 'moved', 'carried', 'carried_top')
+local here = redis.call('hmget', meta, 'e', 'moved', 'carried', 'carried_e', 'carried_s')
 if here[3] == token then return 0 end
-local fence_was_lost = here[3] and not here[2] and here[1] == epoch
-if fence_was_lost and here[4] ~= top then redis.call('hset', meta, 'e', token) end
+local fence_was_lost = here[4] == epoch and epoch ~= '' and not here[2]
+if fence_was_lost and here[5] ~= top and here[1] == epoch then redis.call('hset', meta, 'e', token) end
 if not fence_was_lost and (epoch ~= '' or here[2]) then
   redis.call('del', meta, data)
   local at = 8
@@ -108,7 +105,8 @@ if not fence_was_lost and (epoch ~= '' or here[2]) then
   if tonumber(ARGV[4]) > 0 then redis.call('pexpire', meta, ARGV[4]) end
   if tonumber(ARGV[5]) > 0 then redis.call('pexpire', data, ARGV[5]) end
 end
-redis.call('hset', meta, 'carried', token, 'carried_top', top)
+redis.call('hset', meta, 'carried', token)
+if epoch ~= '' or not here[4] then redis.call('hset', meta, 'carried_e', epoch, 'carried_s', top) end
 return 1
 `,
 );
@@ -141,7 +139,7 @@ export async function carryOver(channel: string, from: Shard, to: Shard, keysAt:
 const NO_STREAM = ['', '0', '0', '0', 'none', '0'];
 
 /** Of what it was carried over with before, nothing is told to the next shard. */
-const OWN_FIELDS = new Set(['moved', 'carried', 'carried_top']);
+const OWN_FIELDS = new Set(['moved', 'carried', 'carried_e', 'carried_s']);
 
 function putArguments([, flat, metaMs, type, entries, dataMs]: Reply[]): (string | Uint8Array)[] {
   const fields = new Map<string, Buffer>();
@@ -174,15 +172,15 @@ export async function whereIs(
 ): Promise<'old' | 'new' | 'moved'> {
   const state = async (shard: Shard) => {
     const { meta } = keysAt(shard, channel);
-    const fields = (await runCommand(shard, meta, ['HMGET', meta, 'e', 'moved', 'carried'])) as (Buffer | null)[];
-    const [epoch, moved, carried] = fields.map((field) => field?.toString());
-    return { epoch, moved: moved !== undefined, carried: carried !== undefined };
+    const fields = (await runCommand(shard, meta, ['HMGET', meta, 'e', 'moved', 'carried_e'])) as (Buffer | null)[];
+    const [epoch, moved, carriedEpoch] = fields.map((field) => field?.toString());
+    return { epoch, moved: moved !== undefined, carriedEpoch };
   };
   const [old, now] = await Promise.all([state(from), state(to)]);
   if (old.moved) return 'moved';
-  const isAtNew = now.carried && !now.moved;
+  const isAtNew = now.carriedEpoch !== undefined && !now.moved;
   if (old.epoch === undefined) return isAtNew ? 'new' : 'old';
-  return isAtNew && now.epoch === old.epoch ? 'moved' : 'old';
+  return isAtNew && now.carriedEpoch === old.epoch ? 'moved' : 'old';
 }
 
 /** What an idempotent publish at this shard has led to; undefined when there was none, or it has expired. */

@@ -60,8 +60,9 @@ export class MovingBroker implements Broker, MovingHost {
   // ---- Broker ----
 
   publish(name: string, entry: Bytes, options: PublishOptions, reply: PublishReply): void {
-    const { historySize, idempotencyKey, idempotencyTtlMs } = options;
-    if (!this.moves.isMoving(name) || (historySize === 0 && idempotencyKey === '')) {
+    const { historySize, historyTtlMs, idempotencyKey, idempotencyTtlMs } = options;
+    const isPassed = (historySize === 0 || historyTtlMs === 0) && idempotencyKey === '';
+    if (isPassed || !this.moves.isMoving(name)) {
       this.#unstored(name).publish(name, entry, options, reply);
       return;
     }

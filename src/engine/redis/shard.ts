@@ -50,6 +50,8 @@ export interface Shard {
 
   /** Whether every server of it answers commands and delivers on PUB/SUB, as the canary saw it last. */
   readonly healthy: boolean;
+  /** Healthy, or it turned out that this will take a while. */
+  readonly settled: Promise<void>;
   close(): void;
 }
 

@@ -1,0 +1,235 @@
+/**
+ * What happens to a stream in Redis in one step. Keys and fields are Centrifugo's (keys.ts), and so is what becomes of them.
+ * Every script first looks for the fence of a channel that was carried over to another shard, and then does nothing but say so.
+ */
+import { createHash } from 'node:crypto';
+import type { Script } from './shard.js';
+
+export function script(name: string, lua: string): Script {
+  return { name, lua, sha: createHash('sha1').update(lua).digest('hex') };
+}
+
+/** What a script answers instead of anything else when it meets the fence. */
+export const MOVED = 'moved';
+/** In the results of {@link publishManyScript}: what went wrong with one group follows. */
+export const FAILED = '!';
+
+/**
+ * Publications that want nothing but a place in their stream, for several channels at once. Those of one channel share what
+ * is done for the channel: its meta data is read and written once, and it lives longer once.
+ *
+ * One call with 64 publications takes a third less of Redis' time than 64 calls if they are for 64 channels, and 60 % less if
+ * they are for one; most of a call is finding and starting the script.
+ *
+ * KEYS  for each channel: data, meta
+ * ARGV  new epoch, then for each channel: PUB/SUB channel, size, seconds of data, seconds of meta (0: for ever), '1' for
+ *       deltas, number of publications, publications
+ * Answers for each channel '<offset of the last>:<epoch>', 'moved', or '!<error>'. A channel that fails does not keep the
+ * others from being published.
+ */
+export const publishManyScript = script(
+  'publish_many',
+  `
+local call = redis.call
+local at = 2
+
+local function publish(data, meta)
+  local known = call('hmget', meta, 'e', 'moved')
+  local epoch = known[1]
+  if known[2] then return '${MOVED}' end
+  if not epoch then
+    epoch = ARGV[1]
+    call('hset', meta, 'e', epoch)
+  end
+  local channel, size, count = ARGV[at], ARGV[at + 1], ARGV[at + 5]
+  local offset = call('hincrby', meta, 's', count) - count
+  if ARGV[at + 3] ~= '0' then call('expire', meta, ARGV[at + 3]) end
+  -- The data may have outlived its meta data, which Redis had evicted.
+  if offset == 0 then call('del', data) end
+  local deltas = ARGV[at + 4] == '1'
+  local previous = ''
+  if deltas and offset > 0 then
+    local newest = call('xrevrange', data, '+', '-', 'COUNT', 1)
+    if newest[1] then previous = newest[1][2][2] end
+  end
+  for i = at + 6, at + 5 + count do
+    local publication = ARGV[i]
+    offset = offset + 1
+    call('xadd', data, 'MAXLEN', size, offset, 'd', publication)
+    if deltas then
+      call('publish', channel, '__d1:' .. offset .. ':' .. epoch .. ':' .. #previous .. ':' .. previous ..
+        ':' .. #publication .. ':' .. publication)
+      previous = publication
+    else
+      call('publish', channel, '__p1:' .. offset .. ':' .. epoch .. '__' .. publication)
+    end
+  end
+  call('expire', data, ARGV[at + 2])
+  return offset .. ':' .. epoch
+end
+
+local results = {}
+for i = 1, #KEYS / 2 do
+  local ok, result = pcall(publish, KEYS[2 * i - 1], KEYS[2 * i])
+  if not ok then result = '${FAILED}' .. (type(result) == 'table' and result.err or tostring(result)) end
+  results[i] = result
+  at = at + 6 + ARGV[at + 5]
+end
+return results
+`,
+);
+
+/** Of {@link publishScript}, how the data is kept. */
+const KEEP_IN_STREAM = `
+local function newest()
+  local entries = redis.call('xrevrange', data, '+', '-', 'COUNT', 1)
+  return entries[1] and entries[1][2][2] or ''
+end
+local function append(offset, epoch)
+  redis.call('xadd', data, 'MAXLEN', ARGV[2], offset, 'd', ARGV[1])
+end
+`;
+
+const KEEP_IN_LIST = `
+local function newest()
+  return redis.call('lindex', data, 0) or ''
+end
+local function append(offset, epoch)
+  redis.call('lpush', data, '__p1:' .. offset .. ':' .. epoch .. '__' .. ARGV[1])
+  redis.call('ltrim', data, 0, ARGV[2] - 1)
+end
+`;
+
+/**
+ * One publication with all that may be asked of it.
+ *
+ * KEYS  data, meta, result
+ * ARGV  publication, size, seconds of data, PUB/SUB channel, seconds of meta (0: for ever), new epoch, seconds of the
+ *       result ('' for none), '1' for deltas, version ('0' for none), version epoch
+ * Answers {offset, epoch, '' | 'idempotency' | 'version'}, or 'moved'.
+ */
+const publish = (keep: string): string => `
+local data, meta, result = KEYS[1], KEYS[2], KEYS[3]
+${keep}
+if ARGV[7] ~= '' then
+  local first = redis.call('hmget', result, 'e', 's')
+  if first[1] then return {first[2] or 0, first[1], 'idempotency'} end
+end
+local known = redis.call('hmget', meta, 'e', 'moved', 'v', 've', 's')
+if known[2] then return '${MOVED}' end
+local epoch = known[1]
+if not epoch then
+  epoch = ARGV[6]
+  redis.call('hset', meta, 'e', epoch)
+end
+local version, version_epoch = ARGV[9], ARGV[10]
+if version ~= '0' then
+  local same_order = version_epoch == '' or version_epoch == known[4]
+  if known[3] and same_order and tonumber(version) <= tonumber(known[3]) then
+    return {known[5] or 0, epoch, 'version'}
+  end
+  redis.call('hset', meta, 'v', version, 've', version_epoch)
+end
+local offset = redis.call('hincrby', meta, 's', 1)
+if ARGV[5] ~= '0' then redis.call('expire', meta, ARGV[5]) end
+-- The data may have outlived its meta data, which Redis had evicted.
+if offset == 1 then redis.call('del', data) end
+local previous = ''
+if ARGV[8] == '1' then previous = newest() end
+append(offset, epoch)
+redis.call('expire', data, ARGV[3])
+if ARGV[8] == '1' then
+  redis.call('publish', ARGV[4], '__d1:' .. offset .. ':' .. epoch .. ':' .. #previous .. ':' .. previous ..
+    ':' .. #ARGV[1] .. ':' .. ARGV[1])
+else
+  redis.call('publish', ARGV[4], '__p1:' .. offset .. ':' .. epoch .. '__' .. ARGV[1])
+end
+if ARGV[7] ~= '' then
+  redis.call('hset', result, 'e', epoch, 's', offset)
+  redis.call('expire', result, ARGV[7])
+end
+return {offset, epoch, ''}
+`;
+
+export const publishScript = script('publish', publish(KEEP_IN_STREAM));
+export const publishToListScript = script('publish_to_list', publish(KEEP_IN_LIST));
+
+/**
+ * A publication that is not stored, once for its key.
+ *
+ * KEYS  result, meta
+ * ARGV  publication, PUB/SUB channel, seconds of the result
+ * Answers 1 where it was published, 0 where it had been, or 'moved'.
+ */
+export const publishOnceScript = script(
+  'publish_once',
+  `
+if redis.call('hexists', KEYS[1], 'e') == 1 then return 0 end
+if redis.call('hexists', KEYS[2], 'moved') == 1 then return '${MOVED}' end
+redis.call('publish', ARGV[2], ARGV[1])
+redis.call('hset', KEYS[1], 'e', '')
+redis.call('expire', KEYS[1], ARGV[3])
+return 1
+`,
+);
+
+/** Makes the stream's epoch where there is none. */
+const FIND_POSITION = `
+local data, meta = KEYS[1], KEYS[2]
+local known = redis.call('hmget', meta, 'e', 's', 'moved')
+if known[3] then return '${MOVED}' end
+local epoch, top = known[1], known[2] or 0
+if not epoch then
+  epoch, top = ARGV[2], 0
+  redis.call('hset', meta, 'e', epoch)
+end
+if ARGV[1] ~= '0' then redis.call('expire', meta, ARGV[1]) end
+`;
+
+/**
+ * KEYS  data, meta
+ * ARGV  seconds of meta (0: for ever), new epoch, 'xrange' | 'xrevrange' | '', from, to, most entries ('' for all)
+ * Answers {top offset, epoch, entries}, or 'moved'.
+ */
+export const historyScript = script(
+  'history',
+  `
+${FIND_POSITION}
+if ARGV[3] == '' then return {top, epoch, {}} end
+if ARGV[6] == '' then return {top, epoch, redis.call(ARGV[3], data, ARGV[4], ARGV[5])} end
+return {top, epoch, redis.call(ARGV[3], data, ARGV[4], ARGV[5], 'COUNT', ARGV[6])}
+`,
+);
+
+/** KEYS and ARGV as {@link historyScript}'s, of which 4 to 6 are not there. Entries are newest first. */
+export const listHistoryScript = script(
+  'list_history',
+  `
+${FIND_POSITION}
+if ARGV[3] == '' then return {top, epoch, {}} end
+return {top, epoch, redis.call('lrange', data, 0, -1)}
+`,
+);
+
+/** KEYS data, meta. ARGV epoch, new epoch. */
+export const resetEpochScript = script(
+  'reset_epoch',
+  `
+local known = redis.call('hmget', KEYS[2], 'e', 'moved')
+if known[2] then return '${MOVED}' end
+if known[1] ~= ARGV[1] then return 0 end
+redis.call('hset', KEYS[2], 'e', ARGV[2])
+redis.call('hdel', KEYS[2], 's', 'v', 've')
+redis.call('del', KEYS[1])
+return 1
+`,
+);
+
+/** KEYS data, meta. */
+export const removeHistoryScript = script(
+  'remove_history',
+  `
+if redis.call('hexists', KEYS[2], 'moved') == 1 then return '${MOVED}' end
+return redis.call('del', KEYS[1])
+`,
+);
