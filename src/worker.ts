@@ -8,7 +8,7 @@ import { answerHealth, readyRoute } from './api/ready.js';
 import { answerSurveys } from './api/survey.js';
 import { signToken } from './auth/sign-token.js';
 import { Edge } from './channels/edge.js';
-import { Owner } from './channels/owner.js';
+import { Owner, POSITION_CHECK_STEP_MS } from './channels/owner.js';
 import { Client } from './clients/client.js';
 import type { ClientDeps } from './clients/deps.js';
 import { Homes } from './clients/homes.js';
@@ -17,8 +17,7 @@ import type { Peer, Socket } from './clients/socket.js';
 import { answerControl, WorkerControl } from './clients/worker-control.js';
 import type { CommandDeps } from './commands/deps.js';
 import { dispatch } from './commands/dispatch.js';
-import { MemoryBroker } from './engine/memory/broker.js';
-import { MemoryPresence } from './engine/memory/presence.js';
+import { openEngine } from './engine/open.js';
 import { monotonicClock, systemClock } from './lib/clock.js';
 import { TimerWheel } from './lib/timer-wheel.js';
 import { createLog } from './observe/log.js';
@@ -35,7 +34,6 @@ import { registerHttp } from './transport/http-server.js';
 import { compileOrigins } from './transport/origins.js';
 import { registerWebSocket } from './transport/websocket.js';
 
-const ENGINE_SWEEP_MS = 1000;
 const REPORT_MS = 1000;
 const DEMO_TOKEN_SECONDS = 3600;
 
@@ -62,17 +60,13 @@ const edge = new Edge({
   maxLagMs: config.client.channel_position_max_time_lag,
 });
 
+const engine = openEngine(config, { turn, log });
 if (slot < boot.owners) {
-  const presence = new MemoryPresence(clock);
   const owner = new Owner({
     mesh,
     calls,
-    presence,
-    broker: (sink) => {
-      const broker = new MemoryBroker(sink, { clock });
-      setInterval(() => broker.sweep(clock.now()), ENGINE_SWEEP_MS).unref();
-      return broker;
-    },
+    presence: engine.openPresence(),
+    broker: (sink) => engine.openBroker(sink),
     history: (channel) => {
       const options = access.rules.resolve(channel)?.options;
       return {
@@ -82,14 +76,16 @@ if (slot < boot.owners) {
       };
     },
     recoveryMaxPublications: config.client.recovery_max_publication_limit,
-    lingerMs: 0,
-    positionCheckMs: 0,
+    lingerMs: engine.lingerMs,
+    positionCheckMs: engine.positionCheckMs,
     later: (ms, run) => void setTimeout(run, ms).unref(),
     log,
   });
-  setInterval(() => presence.sweep(clock.now()), ENGINE_SWEEP_MS).unref();
+  setInterval(() => owner.checkPositions(), POSITION_CHECK_STEP_MS).unref();
   report('publications found a full ring: subscribers were told', () => owner.counters.lostPublications);
 }
+answerHealth(asks, () => engine.shards());
+asks.answer('engine.foreignNodes', (present) => engine.setForeignNodesPresent(present as boolean));
 report('links overflowed: everything of theirs counts as lost', () => mesh.overflows);
 
 /** Log what was counted since the last look, if anything was. */
@@ -169,7 +165,6 @@ answerSurveys(asks, {
 });
 
 // The memory engine has no shards.
-answerHealth(asks, () => []);
 
 const routes: HttpRoute[] = apiRoutes(config.http_api, {
   access,
@@ -219,6 +214,7 @@ async function close(): Promise<void> {
   await app.close();
   admission.closed(sessions.size);
   joined.leave();
+  engine.close();
   stopWheel();
   stopBeating();
   process.exit(0);
@@ -244,4 +240,5 @@ port.on('message', (message: ToWorker) => {
 });
 
 const stopBeating = beat(boot.heartbeats, slot);
-tell({ type: 'ready', app: app.descriptor });
+// Clients that come before the engine is there would only be told to come back.
+void engine.settled().then(() => tell({ type: 'ready', app: app.descriptor }));

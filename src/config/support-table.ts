@@ -50,7 +50,6 @@ export const supportTable: Readonly<Record<string, Support>> = {
   ...switched('controller', notYet('there is one node')),
   shared_poll: warned('subscriptions of this kind are refused'),
   client: supported,
-  'client.channel_position_check_delay': warned('lost publications are noticed at once, positions are not polled'),
   ...switched('client.proxy.connect', notYet('clients connect with tokens')),
   ...switched('client.proxy.refresh', notYet('clients refresh with tokens')),
   ...switched('client.connect_code_to_unidirectional_disconnect', warned('there are no unidirectional transports')),
