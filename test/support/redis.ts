@@ -234,11 +234,12 @@ async function end(child: ChildProcess): Promise<void> {
   await exited;
 }
 
-/** What a test that was cut short leaves behind ends with its process. */
+/** What a test that was cut short leaves behind ends with its process, which is ended by a signal. */
 const running = new Set<ChildProcess>();
 process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL');
 });
+process.once('SIGTERM', () => process.exit(143));
 
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, HOST);
