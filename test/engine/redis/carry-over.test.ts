@@ -60,6 +60,7 @@ function disturbed(shard: Shard, name: string, disturb: () => Promise<void>): Sh
     subscribe: (channel) => shard.subscribe(channel),
     unsubscribe: (channel) => shard.unsubscribe(channel),
     feed: () => 'up',
+    settled: Promise.resolve(),
     close() {},
   };
 }
