@@ -100,6 +100,12 @@ export class Attaching implements Joining {
       this.#acknowledge(NOWHERE);
       return;
     }
+    const known = this.#known(follower.position);
+    if (known === undefined) this.#readHistory(follower);
+    else this.#acknowledge(known);
+  };
+
+  #readHistory(follower: Follower): void {
     this.#reads++;
     const generation = follower.reading();
     this.host.read(
@@ -114,7 +120,7 @@ export class Attaching implements Joining {
         this.#fail(error);
       },
     );
-  };
+  }
 
   readonly #fail = (error: ClientError): void => {
     if (this.#isOver()) return;
@@ -140,6 +146,16 @@ export class Attaching implements Joining {
     if (!this.cancelled && this.ticket.valid) return false;
     if (this.channel.settle(this)) this.host.gaveUp(this);
     return true;
+  }
+
+  /** What the follower's position says already: most who come back have missed nothing, and then history is not asked. */
+  #known(position: StreamPosition | undefined): Recovery | undefined {
+    if (position === undefined) return undefined;
+    if (!this.#has(AttachFlag.position)) return NOWHERE;
+    if (this.since === undefined) return unrecovered(position);
+    const { offset, epoch } = this.since;
+    const isThere = offset > 0 && offset === position.offset && epoch === position.epoch;
+    return isThere ? { ...unrecovered(position), recovered: true } : undefined;
   }
 
   #filter(follower: Follower): HistoryFilter {

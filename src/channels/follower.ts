@@ -109,6 +109,11 @@ export class Follower {
     return this.#state !== 'idle';
   }
 
+  /** Up to where the stream was handed on; undefined while that may not be where it is. */
+  get position(): StreamPosition | undefined {
+    return this.#state === 'live' ? { offset: this.#top, epoch: this.#epoch } : undefined;
+  }
+
   /** False while it is open whether something is missing. */
   get settled(): boolean {
     return this.#state !== 'healing';
