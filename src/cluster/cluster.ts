@@ -199,7 +199,7 @@ export class Cluster implements ClusterView {
 /** A server that hangs must not hold up the end. */
 const GOODBYE_MAX_MS = 1000;
 
-const ALONE: Placement = { fingerprint: '', shards: 0, asCentrifugo: true };
+const ALONE: Placement = { fingerprint: '', shards: 0, isChanging: false, asCentrifugo: true };
 
 const failed = (code: number): SurveyReply => ({ code, data: NO_BYTES });
 const NO_BYTES = Buffer.alloc(0);

@@ -21,6 +21,8 @@ export interface Placement {
   readonly fingerprint: string;
   /** Number of shards. */
   readonly shards: number;
+  /** Whether it replaces another list, which this node hears too. */
+  readonly isChanging: boolean;
   /** Whether nodes that do not tell theirs, which are Centrifugo's, place channels as this one does. */
   readonly asCentrifugo: boolean;
 }
@@ -151,9 +153,9 @@ export class Nodes {
   }
 
   #isOurs(theirs: ToldPlacement | undefined): boolean {
-    const { fingerprint, shards } = this.deps.placement;
-    // Where each has one shard it is the same, or they would not hear each other.
-    return theirs?.placement === fingerprint || (theirs?.shards === 1 && shards === 1);
+    const { fingerprint, shards, isChanging } = this.deps.placement;
+    // Where each has one shard, and hears no other, it is the same, or they would not hear each other.
+    return theirs?.placement === fingerprint || (theirs?.shards === 1 && shards === 1 && !isChanging);
   }
 
   #complain({ name, uid, version }: NodeInfo): void {

@@ -1,8 +1,8 @@
 import type { Config } from '../config/config.js';
-import { brokerSection } from '../config/redis/sections.js';
+import { brokerSection, presenceSection } from '../config/redis/sections.js';
 import { readShards } from '../config/redis/shards.js';
 import { openRedisController } from '../engine/redis/controller.js';
-import { fingerprint } from '../engine/redis/sharding.js';
+import { placementFingerprint } from '../engine/redis/sharding.js';
 import type { ClusterLink } from './cluster.js';
 
 interface Log {
@@ -23,8 +23,9 @@ export function redisLink(config: Config, nodeUid: string, log: Log): ClusterLin
   });
   return {
     placement: {
-      fingerprint: fingerprint({ mode, shards }),
+      fingerprint: placementFingerprint(config),
       shards: shards.length,
+      isChanging: [section, presenceSection(config)].some((it) => (it?.redis.previous_address.length ?? 0) > 0),
       asCentrifugo: mode === 'jump' || shards.length === 1,
     },
     open: (hear) =>

@@ -111,7 +111,7 @@ export class TestNode {
         log: { info: log('info'), warn: log('warn'), error: log('error') },
       },
       {
-        placement: this.#options.placement ?? { fingerprint: 'x', shards: 2, asCentrifugo: true },
+        placement: this.#options.placement ?? { fingerprint: 'x', shards: 2, isChanging: false, asCentrifugo: true },
         open: async (hear) => {
           bus.attach(uid, hear);
           return {

@@ -185,8 +185,8 @@ describe('nodes', () => {
 });
 
 describe('placement', () => {
-  const ring = { fingerprint: 'ring 2', shards: 2, asCentrifugo: false };
-  const jump = { fingerprint: 'jump 2', shards: 2, asCentrifugo: true };
+  const ring = { fingerprint: 'ring 2', shards: 2, isChanging: false, asCentrifugo: false };
+  const jump = { fingerprint: 'jump 2', shards: 2, isChanging: false, asCentrifugo: true };
   const lost =
     'a node has other shards, or names them differently: publications may not get from one node to the other';
 
@@ -215,8 +215,12 @@ describe('placement', () => {
   });
 
   test('that is of one shard is the same, whatever its name: both nodes hear it', async () => {
-    const a = await start('a', { placement: { fingerprint: 'localhost', shards: 1, asCentrifugo: true } });
-    const b = await start('b', { placement: { fingerprint: '127.0.0.1', shards: 1, asCentrifugo: true } });
+    const a = await start('a', {
+      placement: { fingerprint: 'localhost', shards: 1, isChanging: false, asCentrifugo: true },
+    });
+    const b = await start('b', {
+      placement: { fingerprint: '127.0.0.1', shards: 1, isChanging: false, asCentrifugo: true },
+    });
     await pass(3 * PING_MS);
     for (const node of [a, b]) {
       expect(node.messages('error')).toEqual([]);
@@ -225,6 +229,17 @@ describe('placement', () => {
     const c = await start('c', { placement: jump });
     await pass(PING_MS);
     for (const node of [a, c]) expect(node.foreign.at(-1)).toBe(true);
+  });
+
+  test('that replaces another is not the same because both have one shard: the other is heard too', async () => {
+    const former = { fingerprint: 'a', shards: 1, isChanging: false, asCentrifugo: true };
+    const a = await start('a', { placement: former });
+    const b = await start('b', { placement: { ...former, fingerprint: 'b', isChanging: true } });
+    await pass(3 * PING_MS);
+    expect(b.foreign.at(-1)).toBe(true);
+    await a.cluster.leave();
+    await settle();
+    expect(b.foreign.at(-1)).toBe(false);
   });
 
   test('that is another is an error, said once, and workers know', async () => {
@@ -247,7 +262,7 @@ describe('placement', () => {
     [true, []],
     [false, [lost]],
   ])('of Centrifugo may be as ours (%s)', async (asCentrifugo, complaints) => {
-    const a = await start('a', { placement: { fingerprint: 'f', shards: 2, asCentrifugo } });
+    const a = await start('a', { placement: { fingerprint: 'f', shards: 2, isChanging: false, asCentrifugo } });
     for (const data of ['', 'null', '{', '{"placement":1}', `{"placement":"f","x":"${'x'.repeat(2000)}"}`]) {
       bus.say('c', report('c', Buffer.from(data)));
       await settle();
