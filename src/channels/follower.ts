@@ -20,14 +20,15 @@
 import type { History, HistoryFilter } from '../engine/engine.js';
 import { entryOffset, entryTime, forEachEntry } from '../protocol/entry.js';
 import type { Bytes, StreamPosition } from '../protocol/messages.js';
+import { CatchingUp, type Joining } from './catching-up.js';
 import type { OwnedChannel } from './owned-channel.js';
 
-/** Publications kept while history is being read, for one channel. */
-const KEPT_MAX_BYTES = 1 << 20;
 /** How long a feed may lag behind a read before history is asked for what is missing. */
 const FEED_LAG_MS = 500;
 const HEAL_RETRY_MS = 250;
 const HEAL_ATTEMPTS_MAX = 20;
+/** At a time. */
+const HEAL_READ_PUBLICATIONS = 256;
 
 /** What followers need of the owner of their channels. */
 export interface FollowerHost {
@@ -38,25 +39,6 @@ export interface FollowerHost {
   read(channel: OwnedChannel, filter: HistoryFilter, done: (history: History) => void, failed: () => void): void;
   resetEpoch(channel: OwnedChannel, epoch: string): void;
   later(ms: number, run: () => void): void;
-  /** Most publications that a heal reads. */
-  readonly recoveryMaxPublications: number;
-}
-
-/** A read that a subscriber waits for. Exactly one of its methods is called, once. */
-export interface Joining {
-  /**
-   * Join now, after what was handed on last.
-   * @param position  that place.
-   * @param since  the publications between what the read has shown and that place; undefined if they were too many to keep.
-   */
-  join(position: StreamPosition, since: readonly Bytes[] | undefined): void;
-  /** The read does not fit the stream as it is now: read again. */
-  again(): void;
-}
-
-interface Held {
-  readonly entry: Buffer;
-  readonly epoch: string;
 }
 
 /** 0 where the read does not show it. */
@@ -68,30 +50,12 @@ function timeAtTop({ offset, entries }: History): number {
   return time;
 }
 
-/** What there is only while history is being read or waited for. */
-class Busy {
-  /** Publications that came while healing, or before the first read was answered. */
-  held: Held[] = [];
-  heldBytes = 0;
-  /** Reads under way, and what was handed on since the first of them began, after `recentFrom`. */
-  reads = 0;
-  recentFrom = 0;
-  recent: Buffer[] = [];
-  recentBytes = 0;
-  /** Reads that have seen further than the feed, by offset. */
-  waiting: { offset: number; joining: Joining }[] = [];
-  healAgain = false;
-  /** The stream may have lost its end. */
-  suspicious = false;
-  attempts = 0;
-}
-
 export class Follower {
   #state: 'idle' | 'live' | 'healing' = 'idle';
   #top = 0;
   #topTime = 0;
   #epoch = '';
-  #busy: Busy | undefined;
+  #busy: CatchingUp | undefined;
   /** Of reads: those that began before an interruption may show what is not there any more. */
   #generation = 0;
   /** Heals begun: the answer to one that was given up is not taken for another's. */
@@ -131,7 +95,7 @@ export class Follower {
   interrupted(): void {
     this.#generation++;
     // They are in history, or they are the end that was lost.
-    this.#takeHeld();
+    this.#busy?.takeHeld();
     if (this.#state === 'idle') return;
     this.#getBusy().suspicious = true;
     this.#heal();
@@ -150,8 +114,7 @@ export class Follower {
    * @returns what `arrived` is to be given.
    */
   reading(): number {
-    const busy = this.#getBusy();
-    if (busy.reads++ === 0) busy.recentFrom = this.#top;
+    this.#getBusy().beginRead(this.#top);
     return this.#generation;
   }
 
@@ -178,33 +141,26 @@ export class Follower {
 
   #meet({ offset, epoch }: StreamPosition, joining: Joining): void {
     const busy = this.#busy!;
-    const behind = offset - busy.recentFrom;
     if (busy.suspicious) {
-      busy.waiting.push({ offset: Number.POSITIVE_INFINITY, joining });
+      busy.wait(Number.POSITIVE_INFINITY, joining);
       this.#endRead();
-    } else if (epoch !== this.#epoch || behind < 0) {
+    } else if (epoch !== this.#epoch || !busy.knowsSince(offset)) {
       this.#endRead();
       this.#heal();
       joining.again();
     } else if (offset > this.#top) {
-      busy.waiting.push({ offset, joining });
+      busy.wait(offset, joining);
       this.host.later(FEED_LAG_MS, () => this.#feedShouldBeAt(offset, epoch));
       this.#endRead();
     } else {
-      const complete = offset === this.#top || busy.recentBytes <= KEPT_MAX_BYTES;
-      joining.join({ offset: this.#top, epoch }, complete ? busy.recent.slice(behind) : undefined);
+      joining.join({ offset: this.#top, epoch }, busy.since(offset, this.#top));
       this.#endRead();
     }
   }
 
   #endRead(): void {
-    const busy = this.#busy!;
-    if (--busy.reads === 0) {
-      busy.recent = [];
-      busy.recentBytes = 0;
-      // Where the first read failed nobody is to join any more.
-      if (this.#state === 'idle') this.#release();
-    }
+    // Where the first read failed nobody is to join any more.
+    if (this.#busy!.endRead() && this.#state === 'idle') this.#release();
     this.#idleDown();
   }
 
@@ -230,40 +186,18 @@ export class Follower {
     this.host.deliver(this.channel, entry);
     const busy = this.#busy;
     if (busy === undefined) return;
-    if (busy.reads > 0) {
-      busy.recentBytes += entry.length;
-      if (busy.recentBytes <= KEPT_MAX_BYTES) busy.recent.push(Buffer.from(entry));
-    }
-    if (busy.waiting.length > 0) this.#admitWaiting(busy);
-  }
-
-  #admitWaiting(busy: Busy): void {
-    const due = busy.waiting.filter(({ offset }) => offset <= this.#top);
-    if (due.length === 0) return;
-    busy.waiting = busy.waiting.filter(({ offset }) => offset > this.#top);
-    for (const { joining } of due) joining.join({ offset: this.#top, epoch: this.#epoch }, []);
+    busy.handedOn(entry);
+    for (const joining of busy.takeDue(offset)) joining.join({ offset, epoch: this.#epoch }, []);
     this.#idleDown();
   }
 
   #hold(entry: Bytes, epoch: string): void {
-    const busy = this.#getBusy();
-    busy.held.push({ entry: Buffer.from(entry), epoch });
-    busy.heldBytes += entry.length;
-    if (busy.heldBytes > KEPT_MAX_BYTES) this.#giveUp();
-  }
-
-  #takeHeld(): Held[] {
-    const held = this.#busy?.held ?? [];
-    if (held.length > 0) {
-      this.#busy!.held = [];
-      this.#busy!.heldBytes = 0;
-    }
-    return held;
+    if (!this.#getBusy().hold(entry, epoch)) this.#giveUp();
   }
 
   /** Go on with what was held. */
   #release(): void {
-    for (const { entry, epoch } of this.#takeHeld()) {
+    for (const { entry, epoch } of this.#busy?.takeHeld() ?? []) {
       if (this.#state === 'idle') this.host.deliver(this.channel, entry);
       // Of another stream than the one that was just read: it is over, or the next check finds it.
       else if (epoch === this.#epoch) this.publication(entry, epoch);
@@ -285,20 +219,20 @@ export class Follower {
   /** From the publication at our top on, to see that it is still the one we know. */
   #readMissing(heal: number): void {
     const since = { offset: Math.max(0, this.#top - 1), epoch: this.#epoch };
-    const limit = this.host.recoveryMaxPublications + 1;
     const isCurrent = (): boolean => this.#state === 'healing' && this.#heals === heal;
     const read = (history: History): void => {
-      if (isCurrent()) this.#resume(history, this.#busy!);
+      if (isCurrent()) this.#resume(history, this.#busy!, heal);
     };
     const failed = (): void => {
       if (!isCurrent()) return;
       if (++this.#busy!.attempts >= HEAL_ATTEMPTS_MAX) this.#giveUp();
       else this.host.later(HEAL_RETRY_MS, () => isCurrent() && this.#readMissing(heal));
     };
-    this.host.read(this.channel, { limit, since, reverse: false }, read, failed);
+    this.host.read(this.channel, { limit: HEAL_READ_PUBLICATIONS, since, reverse: false }, read, failed);
   }
 
-  #resume(history: History, busy: Busy): void {
+  #resume(history: History, busy: CatchingUp, heal: number): void {
+    const from = this.#top;
     if (history.epoch !== this.#epoch) this.#skipTo(history);
     else if (history.offset < this.#top || (busy.suspicious && this.#isAnother(history))) {
       this.host.resetEpoch(this.channel, this.#epoch);
@@ -306,6 +240,10 @@ export class Follower {
       return;
     } else {
       if (!busy.suspicious || this.#isKnown(history)) this.#handOnMissing(history);
+      if (this.#top < history.offset && this.#top > from) {
+        this.#readMissing(heal);
+        return;
+      }
       if (this.#top < history.offset) this.#skipTo(history);
     }
     busy.suspicious = busy.healAgain;
@@ -354,28 +292,20 @@ export class Follower {
     this.#top = offset;
     this.#topTime = time;
     this.#epoch = epoch;
-    const busy = this.#busy;
-    if (busy === undefined) return;
-    busy.recentFrom = offset;
-    busy.recent = [];
-    busy.recentBytes = 0;
+    this.#busy?.forgetRecent(offset);
   }
 
   /** They waited for a place that this stream may never come to. */
-  #reconsiderWaiting(busy: Busy): void {
-    const { waiting } = busy;
-    busy.waiting = [];
-    for (const { joining } of waiting) joining.again();
+  #reconsiderWaiting(busy: CatchingUp): void {
+    for (const joining of busy.takeWaiting()) joining.again();
   }
 
-  #getBusy(): Busy {
-    this.#busy ??= new Busy();
+  #getBusy(): CatchingUp {
+    this.#busy ??= new CatchingUp();
     return this.#busy;
   }
 
   #idleDown(): void {
-    const busy = this.#busy;
-    if (busy === undefined || this.#state === 'healing') return;
-    if (busy.reads === 0 && busy.waiting.length === 0 && busy.held.length === 0) this.#busy = undefined;
+    if (this.#state !== 'healing' && this.#busy?.isIdle) this.#busy = undefined;
   }
 }
