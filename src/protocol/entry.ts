@@ -15,7 +15,7 @@ import { asBuffer } from '../lib/bytes.js';
 import { clientInfoFields, emptyClientInfo, writeClientInfo } from './client-info.js';
 import { isJson } from './json-scanner.js';
 import type { Bytes, ClientInfo, Publication } from './messages.js';
-import { mapFields, ProtoFields, ProtoReader } from './proto-reader.js';
+import { mapFields, ProtoFields, ProtoReader, type ProtoTable } from './proto-reader.js';
 import { ProtoWriter } from './proto-writer.js';
 
 export const ENTRY_HEADER_BYTES = 21;
@@ -34,16 +34,18 @@ const NOTHING = Buffer.alloc(0);
 
 const tagFields = mapFields<string>((r) => r.string());
 
-const publicationFields = new ProtoFields<Publication>({
+const publicationTable: ProtoTable<Publication> = {
   data: [4, (r) => r.bytes()],
   info: [5, (r, old) => r.message(old ?? emptyClientInfo(), clientInfoFields)],
   tags: [7, (r, old) => r.mapEntry(old, tagFields, '')],
   epoch: [14, (r) => r.string()],
   version: [16, (r) => r.uint64()],
-});
+};
+const publicationFields = new ProtoFields<Publication>(publicationTable);
 
-const stampFields = new ProtoFields<{ data: Bytes; time: number }>({
-  data: [4, (r) => r.bytes()],
+/** What another node encoded: all that will be read of it, so that it is refused where it comes in or not at all. */
+const foreignFields = new ProtoFields<Publication & { time: number }>({
+  ...publicationTable,
   time: [9, (r) => r.int64()],
 });
 const deltaFields = new ProtoFields<{ delta: boolean }>({ delta: [8, (r) => r.boolean()] });
@@ -88,9 +90,12 @@ export function entryWithEpoch(entry: Bytes, epoch: string): Buffer {
   return withHeader(scratch.view(), entryFlags(entry), entryOffset(entry), entryTime(entry));
 }
 
-/** An entry of a publication that another node encoded: its delta flag is the caller's to know, its time is kept. */
+/**
+ * An entry of a publication that another node encoded: its delta flag is the caller's to know, its time is kept.
+ * @throws ProtoError  also where {@link decodeEntry} would throw later.
+ */
 export function entryFromProtobuf(publication: Bytes, offset: number, flags: number): Buffer {
-  const { data, time } = new ProtoReader(publication).fields({ data: NOTHING, time: 0 }, stampFields);
+  const { data, time } = new ProtoReader(publication).fields({ ...emptyPublication(), time: 0 }, foreignFields);
   return withHeader(publication, flags | payloadFlags(data), offset, time);
 }
 
@@ -118,19 +123,20 @@ export function decodeEntry(entry: Bytes): Publication {
 }
 
 function decodePublication(bytes: Bytes, start: number): Publication {
-  const pub: Publication = {
-    offset: 0,
-    data: NOTHING,
-    info: undefined,
-    tags: undefined,
-    delta: undefined,
-    channel: undefined,
-    epoch: undefined,
-    version: undefined,
-    json: false,
-  };
-  return new ProtoReader(bytes, start).fields(pub, publicationFields);
+  return new ProtoReader(bytes, start).fields(emptyPublication(), publicationFields);
 }
+
+const emptyPublication = (): Publication => ({
+  offset: 0,
+  data: NOTHING,
+  info: undefined,
+  tags: undefined,
+  delta: undefined,
+  channel: undefined,
+  epoch: undefined,
+  version: undefined,
+  json: false,
+});
 
 /** The publication alone, as other nodes and Redis know it. */
 export function entryProtobuf(entry: Bytes): Buffer {

@@ -29,11 +29,16 @@ export class ProtoError extends Error {
 type Read<V> = (reader: ProtoReader, old: V) => V;
 
 /** What to read from one kind of message: property of T to field number and reader. */
+export type ProtoTable<T extends object> = {
+  readonly [K in keyof T]?: readonly [field: number, read: Read<T[K]>];
+};
+
+/** A {@link ProtoTable} by field number. */
 export class ProtoFields<T extends object> {
   readonly #properties: (keyof T)[] = [];
   readonly #reads: Read<unknown>[] = [];
 
-  constructor(table: { readonly [K in keyof T]?: readonly [field: number, read: Read<T[K]>] }) {
+  constructor(table: ProtoTable<T>) {
     for (const [property, entry] of Object.entries(table) as [keyof T, [number, Read<unknown>]][]) {
       this.#properties[entry[0]] = property;
       this.#reads[entry[0]] = entry[1];

@@ -2,17 +2,17 @@
 import type { Clock } from '../../lib/clock.js';
 import type { Turn } from '../../lib/turn.js';
 import type { Log } from '../../observe/log.js';
+import { errors } from '../../protocol/codes.js';
 import type { Bytes } from '../../protocol/messages.js';
-import { ProtoError } from '../../protocol/proto-reader.js';
 import type { Broker, BrokerSink, FeedState, History, HistoryFilter, PublishOptions, PublishReply } from '../engine.js';
 import { randomEpoch } from '../epoch.js';
 import { channelMoved } from './carry-over.js';
-import { EnvelopeError, joinEnvelope, leaveEnvelope, openEnvelope } from './envelope.js';
+import { isUnreadable, joinEnvelope, leaveEnvelope, openEnvelope } from './envelope.js';
 import { rangeArguments, readList, readStream } from './history.js';
 import { Keys } from './keys.js';
 import type { PlacedShards } from './moves.js';
 import { Publisher, seconds } from './publisher.js';
-import { RefusalLog } from './refusal-log.js';
+import { RefusalLog, unreadableLog } from './refusal-log.js';
 import { historyScript, listHistoryScript, removeHistoryScript, resetEpochScript } from './scripts.js';
 import type { Reply, Script, Shard, ShardEvents } from './shard.js';
 
@@ -39,6 +39,7 @@ interface Place {
 export class RedisBroker implements Broker {
   readonly #places: readonly Place[];
   readonly #shardFor: (channel: string) => number;
+  readonly #unreadable: RefusalLog;
 
   /** The shards are closed by who opened them. */
   constructor(
@@ -47,6 +48,7 @@ export class RedisBroker implements Broker {
     deps: RedisBrokerDeps,
   ) {
     const refusals = new RefusalLog(deps.log, deps.clock);
+    this.#unreadable = unreadableLog(deps.log, deps.clock);
     const refused = (text: string): void => refusals.refused(text);
     this.#shardFor = (channel) => placement.shardFor(channel);
     this.#places = shards.map((shard) => {
@@ -77,14 +79,17 @@ export class RedisBroker implements Broker {
 
   async history(channel: string, filter: HistoryFilter, metaTtlMs: number): Promise<History> {
     const head = [seconds(metaTtlMs), randomEpoch()];
-    if (this.options.useLists) {
-      const args = [...head, filter.limit === 0 ? '' : 'lrange'];
-      return readList((await this.#run(channel, listHistoryScript, args)) as Reply[], filter);
+    const { useLists } = this.options;
+    const range = useLists ? [filter.limit === 0 ? '' : 'lrange'] : rangeArguments(filter);
+    const reply = await this.#run(channel, useLists ? listHistoryScript : historyScript, [...head, ...range]);
+    try {
+      return (useLists ? readList : readStream)(reply as Reply[], filter);
+    } catch (error) {
+      if (!isUnreadable(error)) throw error;
+      // Leaving it out would be a loss that nobody is told of.
+      this.#unreadable.refused(`history of ${channel}: ${error.message}`);
+      throw errors.internal;
     }
-    return readStream(
-      (await this.#run(channel, historyScript, [...head, ...rangeArguments(filter)])) as Reply[],
-      filter,
-    );
   }
 
   async resetEpoch(channel: string, epoch: string): Promise<void> {
@@ -92,6 +97,8 @@ export class RedisBroker implements Broker {
   }
 
   async removeHistory(channel: string): Promise<void> {
+    // What was published before is removed too.
+    this.#place(channel).publisher.send();
     await this.#run(channel, removeHistoryScript, []);
   }
 
@@ -128,14 +135,14 @@ export class RedisBroker implements Broker {
 
 /** Hands what a shard reports to the sink. What is malformed is logged, once in a while, and otherwise ignored. */
 export function receiver(keys: Keys, sink: BrokerSink, log: Pick<Log, 'error'>, clock: Clock): ShardEvents {
-  const malformed = new RefusalLog(log, clock);
+  const unreadable = unreadableLog(log, clock);
   return {
     message(pubSubChannel, payload) {
       try {
         openEnvelope(keys.channelOf(pubSubChannel), payload, sink);
       } catch (error) {
-        if (!(error instanceof EnvelopeError) && !(error instanceof ProtoError)) throw error;
-        malformed.refused(`a message on ${pubSubChannel}: ${error.message}`);
+        if (!isUnreadable(error)) throw error;
+        unreadable.refused(`a message on ${pubSubChannel}: ${error.message}`);
       }
     },
     interrupted(pubSubChannel) {

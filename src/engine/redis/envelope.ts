@@ -11,6 +11,7 @@
 import { asBuffer } from '../../lib/bytes.js';
 import { ENTRY_DELTA, entryFlags, entryFromProtobuf, entryProtobuf, wantsDelta } from '../../protocol/entry.js';
 import type { Bytes } from '../../protocol/messages.js';
+import { ProtoError } from '../../protocol/proto-reader.js';
 import type { BrokerSink } from '../engine.js';
 
 const UNDERSCORE = 0x5f;
@@ -31,6 +32,10 @@ const VARINT = 0;
 export class EnvelopeError extends Error {
   override readonly name = 'EnvelopeError';
 }
+
+/** Whether something that was thrown says that bytes from Redis cannot be read. */
+export const isUnreadable = (thrown: unknown): thrown is EnvelopeError | ProtoError =>
+  thrown instanceof EnvelopeError || thrown instanceof ProtoError;
 
 /** An entry's Publication, with what others expect in it: the time, and `delta` where no envelope can say so. */
 export function encodePublication(entry: Bytes, timeMs: number, isStored: boolean): Buffer {

@@ -4,13 +4,45 @@
  */
 import { script } from './scripts.js';
 
-/** What has expired is forgotten before anything is shown. KEYS expire, data. ARGV now. */
+/** One client of a user has left. KEYS as in {@link addPresenceScript}. */
+const LEFT = `
+local function left(user, hf)
+  if redis.call('hincrby', KEYS[4], user, -1) > 0 then return end
+  redis.call('hdel', KEYS[4], user)
+  if not hf then redis.call('zrem', KEYS[3], user) end
+end
+`;
+
+/**
+ * What has expired is forgotten before anything is shown: clients, and those of them that their users were counted by. Centrifugo
+ * lets a user keep them until it expires itself.
+ */
 const FORGET = `
-local function forget(expire, data, now)
-  local gone = redis.call('zrangebyscore', expire, '0', now)
-  if #gone == 0 then return end
-  for i = 1, #gone do redis.call('hdel', data, gone[i]) end
-  redis.call('zremrangebyscore', expire, '0', now)
+${LEFT}
+-- Field 1 of a ClientInfo. It stands first, and is left out where it is empty.
+local function user_of(info)
+  if string.byte(info, 1) ~= 10 then return '' end
+  local at, length, factor = 2, 0, 1
+  repeat
+    local byte = string.byte(info, at) or 0
+    length = length + byte % 128 * factor
+    at, factor = at + 1, factor * 128
+  until byte < 128
+  return string.sub(info, at, at + length - 1)
+end
+
+local function forget_client(client, um)
+  local info = um and redis.call('hget', KEYS[2], client)
+  if redis.call('hdel', KEYS[2], client) == 1 and info then left(user_of(info), false) end
+end
+
+local function forget(now, um)
+  local gone = redis.call('zrangebyscore', KEYS[1], '0', now)
+  for i = 1, #gone do forget_client(gone[i], um) end
+  if #gone > 0 then redis.call('zremrangebyscore', KEYS[1], '0', now) end
+  gone = um and redis.call('zrangebyscore', KEYS[3], '0', now) or {}
+  for i = 1, #gone do redis.call('hdel', KEYS[4], gone[i]) end
+  if #gone > 0 then redis.call('zremrangebyscore', KEYS[3], '0', now) end
 end
 `;
 
@@ -24,6 +56,11 @@ export const addPresenceScript = script(
   'presence_add',
   `
 local ttl, at, um, hf = ARGV[1], ARGV[2], ARGV[3] == '1', ARGV[4] == '1'
+if hf then
+  -- Before anything is written, which would then never expire.
+  local known = redis.pcall('hexpire', KEYS[2], ttl, 'FIELDS', '1', ARGV[5])
+  if known.err then return redis.error_reply('ERR presence_hash_field_ttl needs HEXPIRE (Redis 7.4): ' .. known.err) end
+end
 for i = 5, #ARGV, 3 do
   local client, user = ARGV[i], ARGV[i + 1]
   local is_new = redis.call('hset', KEYS[2], client, ARGV[i + 2]) == 1
@@ -47,36 +84,31 @@ return 1
 export const removePresenceScript = script(
   'presence_remove',
   `
+${LEFT}
 local um, hf = ARGV[3] == '1', ARGV[4] == '1'
 local was_there = redis.call('hdel', KEYS[2], ARGV[1]) == 1
 if not hf then redis.call('zrem', KEYS[1], ARGV[1]) end
-if um and was_there and redis.call('hincrby', KEYS[4], ARGV[2], -1) <= 0 then
-  redis.call('hdel', KEYS[4], ARGV[2])
-  if not hf then redis.call('zrem', KEYS[3], ARGV[2]) end
-end
+if um and was_there then left(ARGV[2], hf) end
 return 1
 `,
 );
 
-/** KEYS expire, data. ARGV now, hf. Answers clients and infos in turn. */
+/** KEYS as above. ARGV now, um, hf. Answers clients and infos in turn. */
 export const presenceScript = script(
   'presence',
   `
 ${FORGET}
-if ARGV[2] ~= '1' then forget(KEYS[1], KEYS[2], ARGV[1]) end
+if ARGV[3] ~= '1' then forget(ARGV[1], ARGV[2] == '1') end
 return redis.call('hgetall', KEYS[2])
 `,
 );
 
-/** With user mapping. KEYS as in {@link addPresenceScript}. ARGV now, hf. Answers {clients, users}. */
+/** With user mapping. KEYS and ARGV as above. Answers {clients, users}. */
 export const presenceStatsScript = script(
   'presence_stats',
   `
 ${FORGET}
-if ARGV[2] ~= '1' then
-  forget(KEYS[1], KEYS[2], ARGV[1])
-  forget(KEYS[3], KEYS[4], ARGV[1])
-end
+if ARGV[3] ~= '1' then forget(ARGV[1], true) end
 return {redis.call('hlen', KEYS[2]), redis.call('hlen', KEYS[4])}
 `,
 );

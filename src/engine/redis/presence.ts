@@ -1,13 +1,16 @@
 /** Who is in which channel, in Redis. What is renewed in one turn of the event loop goes in one script call a channel. */
-import type { Clock } from '../../lib/clock.js';
+import { type Clock, monotonicClock } from '../../lib/clock.js';
 import type { Flushable, Turn } from '../../lib/turn.js';
+import type { Log } from '../../observe/log.js';
 import { decodeClientInfo } from '../../protocol/client-info.js';
 import type { ClientError } from '../../protocol/codes.js';
-import type { Bytes } from '../../protocol/messages.js';
+import type { Bytes, ClientInfo } from '../../protocol/messages.js';
 import type { PresenceManager, PresenceStats } from '../engine.js';
+import { isUnreadable } from './envelope.js';
 import { Keys } from './keys.js';
 import type { PlacedShards } from './moves.js';
 import { addPresenceScript, presenceScript, presenceStatsScript, removePresenceScript } from './presence-scripts.js';
+import { type RefusalLog, unreadableLog } from './refusal-log.js';
 import type { Reply, ReplyHandler, Script, Shard } from './shard.js';
 
 export interface RedisPresenceOptions {
@@ -22,6 +25,8 @@ export interface RedisPresenceOptions {
 
 export interface RedisPresenceDeps {
   readonly turn: Pick<Turn, 'touch'>;
+  readonly log: Pick<Log, 'error'>;
+  /** Wall clock. */
   readonly clock: Clock;
 }
 
@@ -33,6 +38,7 @@ export class RedisPresence implements PresenceManager, Flushable {
   readonly #shardFor: (channel: string) => number;
   readonly #ttlSeconds: number;
   readonly #flags: readonly [userMapping: string, hashFieldTtl: string];
+  readonly #unreadable: RefusalLog;
   #renewals = new Map<string, Renewal>();
 
   /** The shards are closed by who opened them. */
@@ -41,6 +47,7 @@ export class RedisPresence implements PresenceManager, Flushable {
     private readonly options: RedisPresenceOptions,
     private readonly deps: RedisPresenceDeps,
   ) {
+    this.#unreadable = unreadableLog(deps.log, monotonicClock);
     this.#shardFor = (channel) => placement.shardFor(channel);
     this.#places = shards.map((shard) => ({ shard, keys: new Keys(options.prefix, shard.isCluster, false) }));
     this.#ttlSeconds = Math.max(1, Math.ceil(options.ttlMs / 1000));
@@ -66,16 +73,26 @@ export class RedisPresence implements PresenceManager, Flushable {
   }
 
   async presence(channel: string): Promise<Map<string, Bytes>> {
-    const flat = (await this.#run(channel, presenceScript, [this.#now(), this.#flags[1]])) as Buffer[];
     const present = new Map<string, Bytes>();
-    for (let i = 0; i < flat.length; i += 2) present.set(flat[i]!.toString(), flat[i + 1]!);
+    await this.#each(channel, (client, info) => present.set(client, info));
     return present;
   }
 
   async stats(channel: string): Promise<PresenceStats> {
-    if (!this.options.userMapping) return count(await this.presence(channel));
-    const [clients, users] = (await this.#run(channel, presenceStatsScript, [this.#now(), this.#flags[1]])) as number[];
-    return { numClients: clients!, numUsers: users! };
+    if (this.options.userMapping) {
+      const [clients, users] = (await this.#run(channel, presenceStatsScript, [
+        this.#now(),
+        ...this.#flags,
+      ])) as number[];
+      return { numClients: clients!, numUsers: users! };
+    }
+    const clients = new Set<string>();
+    const users = new Set<string>();
+    await this.#each(channel, (client, _, { user }) => {
+      clients.add(client);
+      users.add(user);
+    });
+    return { numClients: clients.size, numUsers: users.size };
   }
 
   close(): void {}
@@ -98,6 +115,20 @@ export class RedisPresence implements PresenceManager, Flushable {
   #run(channel: string, script: Script, args: readonly string[]): Promise<Reply> {
     const { shard, keys } = this.#place(channel);
     return new Promise((reply, fail) => shard.script(script, names(keys, channel), args, { reply, fail }));
+  }
+
+  /** Clients whose info can be read. */
+  async #each(channel: string, visit: (client: string, info: Buffer, decoded: ClientInfo) => void): Promise<void> {
+    const flat = (await this.#run(channel, presenceScript, [this.#now(), ...this.#flags])) as Buffer[];
+    for (let i = 0; i < flat.length; i += 2) {
+      const info = flat[i + 1]!;
+      try {
+        visit(flat[i]!.toString(), info, decodeClientInfo(info));
+      } catch (error) {
+        if (!isUnreadable(error)) throw error;
+        this.#unreadable.refused(`presence in ${channel}: ${error.message}`);
+      }
+    }
   }
 
   #place(channel: string): { shard: Shard; keys: Keys } {
@@ -142,9 +173,3 @@ const names = (keys: Keys, channel: string): string[] => [
   keys.presence(channel, 'user.expire'),
   keys.presence(channel, 'user.clients'),
 ];
-
-function count(present: ReadonlyMap<string, Bytes>): PresenceStats {
-  const users = new Set<string>();
-  for (const info of present.values()) users.add(decodeClientInfo(info).user);
-  return { numClients: present.size, numUsers: users.size };
-}

@@ -48,7 +48,7 @@ export class Publisher implements Flushable {
       this.#add(channel, publication, options, reply);
       return;
     }
-    this.#send();
+    this.send();
     if (isStored) this.#publishOne(channel, publication, options, reply);
     else if (isPlain) this.#pass(channel, publication, reply);
     else this.#passOnce(channel, publication, options, reply);
@@ -57,18 +57,19 @@ export class Publisher implements Flushable {
   /** The end of the turn. */
   flush(): void {
     this.#touched = false;
-    this.#send();
+    this.send();
   }
 
   #add(channel: string, publication: Buffer, options: PublishOptions, reply: PublishReply): void {
-    if (this.#batch.isFull) this.#send();
+    if (this.#batch.isFull) this.send();
     this.#batch.add(channel, publication, options, reply);
     if (this.#touched) return;
     this.#touched = true;
     this.deps.turn.touch(this);
   }
 
-  #send(): void {
+  /** What waits for the end of the turn. */
+  send(): void {
     if (this.#batch.size === 0) return;
     const batch = this.#batch;
     this.#batch = new Batch();

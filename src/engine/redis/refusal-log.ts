@@ -1,4 +1,4 @@
-/** Errors that servers answer with, once in a while however many there are. */
+/** What servers refuse, or have in them that cannot be read: logged once in a while, however much there is. */
 import type { Clock } from '../../lib/clock.js';
 import type { Log } from '../../observe/log.js';
 import { withoutArguments } from './dial.js';
@@ -13,6 +13,7 @@ export class RefusalLog {
     private readonly log: Pick<Log, 'error'>,
     /** Monotonic. */
     private readonly clock: Clock,
+    private readonly message = 'Redis refused a command',
   ) {}
 
   refused(text: string): void {
@@ -22,8 +23,11 @@ export class RefusalLog {
       return;
     }
     const fields = { error: withoutArguments(text), alsoRefused: this.#notLogged };
-    this.log.error(fields, 'Redis refused a command');
+    this.log.error(fields, this.message);
     this.#loggedAt = now;
     this.#notLogged = 0;
   }
 }
+
+export const unreadableLog = (log: Pick<Log, 'error'>, clock: Clock): RefusalLog =>
+  new RefusalLog(log, clock, 'something in Redis cannot be read');

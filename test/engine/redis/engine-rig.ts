@@ -8,9 +8,9 @@ import { readWith } from '../../config/helpers.js';
 
 const nobody: BrokerSink = { publication() {}, join() {}, leave() {}, interrupted() {} };
 
-/** @param redis  the section `engine.redis`. */
-export async function openEngine(redis: object, sink: BrokerSink = nobody) {
-  const { config } = readWith({ engine: { type: 'redis', redis } });
+/** @param redis  the section `engine.redis`. @param more  other sections. */
+export async function openEngine(redis: object, sink: BrokerSink = nobody, more: object = {}) {
+  const { config } = readWith({ engine: { type: 'redis', redis }, ...more });
   const turn = new Turn({ before() {}, after() {} });
   const logged: string[] = [];
   const stream = new Writable({
