@@ -11,6 +11,7 @@ import type { LoadedConfig } from './config/load.js';
 import { monotonicClock, systemClock } from './lib/clock.js';
 import { RecordKind } from './mesh/records.js';
 import { createWires, ringBytesFor } from './mesh/wires.js';
+import { isLoopback, showLimits } from './observe/limits.js';
 import { createLog, type Log } from './observe/log.js';
 import { showReady } from './observe/ready.js';
 import { buildAccess } from './threads/access.js';
@@ -37,6 +38,8 @@ export async function serve(loaded: LoadedConfig): Promise<void> {
   const plan = planWorkers(config.workers);
   const ringBytes = ringBytesFor(plan.count, config.workers.ring_size);
   const wires = createWires(plan.count, ringBytes);
+  const ringsBytes = ringBytes * wires.length ** 2;
+  showLimits(log, config, { plan, ringsBytes });
   const main = joinMesh(wires[plan.count]!, log);
   // Main holds nothing of another thread's that could be lost.
   main.mesh.on(RecordKind.overflow, () => {});
@@ -86,15 +89,15 @@ export async function serve(loaded: LoadedConfig): Promise<void> {
     config,
     port,
     plan,
-    ringsBytes: ringBytes * wires.length ** 2,
+    ringsBytes,
     startMs: systemClock.now() - startedAt,
   });
 }
 
 function notices({ websocket, dev, http_server }: Config): string[] {
   const found = websocketNotices('websocket', websocket);
-  const loopback = ['127.0.0.1', '::1', 'localhost'].includes(http_server.address);
-  if (dev.demo && !loopback) found.push('dev.demo: whoever reaches this server is given a token');
+  if (dev.demo && !isLoopback(http_server.address))
+    found.push('dev.demo: whoever reaches this server is given a token');
   return found;
 }
 

@@ -21,7 +21,8 @@ export function createLog(config: LogConfig, fields: Record<string, unknown>): L
     sync: true,
     destination: 1,
     translateTime: 'SYS:HH:MM:ss.l',
-    ignore: 'pid',
+    // Their text says the same (limits.ts).
+    ignore: 'pid,limits,limit',
   });
   return pino(options, terminal);
 }

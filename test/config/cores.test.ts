@@ -9,6 +9,7 @@ test('as many as the affinity allows', () => {
   expect(planWorkers(automatic, system(affinity('0-3,8')), 64)).toEqual({
     count: 5,
     owners: 5,
+    cores: 5,
     reason: '5: 5 cores by affinity',
   });
   expect(planWorkers(automatic, system(affinity('7')), 64).reason).toBe('1: 1 core by affinity');
@@ -25,7 +26,12 @@ test('no more than a cgroup v2 quota, whole cores only', () => {
       system({ ...affinity('0-7'), '/proc/self/cgroup': '0::/a/b\n', '/sys/fs/cgroup/a/b/cpu.max': max }),
       8,
     );
-  expect(plan('400000 100000\n')).toEqual({ count: 4, owners: 4, reason: '4: 8 cores by affinity, cgroup quota 4.0' });
+  expect(plan('400000 100000\n')).toEqual({
+    count: 4,
+    owners: 4,
+    cores: 4,
+    reason: '4: 8 cores by affinity, cgroup quota 4.0',
+  });
   expect(plan('250000 100000\n').count).toBe(2);
   expect(plan('50000 100000\n').count).toBe(1);
   expect(plan('1600000 100000\n').count).toBe(8);
@@ -59,6 +65,7 @@ test('what is configured is taken', () => {
   expect(planWorkers({ count: 16, owners: 4 }, system(affinity('0')), 1)).toEqual({
     count: 16,
     owners: 4,
+    cores: 1,
     reason: '16: workers.count, 4 own channels',
   });
   expect(planWorkers({ count: 0, owners: 9 }, system(affinity('0-1')), 2).owners).toBe(2);
