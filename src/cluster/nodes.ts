@@ -59,6 +59,8 @@ export class Nodes {
   /** When it was last possible that somebody was not heard. */
   #deafAt = 0;
   #leaving = false;
+  /** Nodes with another list of shards, or an unknown one. */
+  #mayBeForeign = true;
 
   constructor(private readonly deps: NodesDeps) {}
 
@@ -147,9 +149,12 @@ export class Nodes {
     this.deps.left(uid);
   }
 
+  /** While not everybody could be heard it stays as it was: who is not heard may be there, or have gone. */
   #tellForeign(): void {
-    const mayBe = monotonicClock.now() - this.#deafAt < SILENCE_MS;
-    this.deps.foreignNodes(mayBe || [...this.#others.values()].some(({ isForeign }) => isForeign));
+    const isHeard = [...this.#others.values()].some(({ isForeign }) => isForeign);
+    const isDeaf = monotonicClock.now() - this.#deafAt < SILENCE_MS;
+    if (isHeard || !isDeaf) this.#mayBeForeign = isHeard;
+    this.deps.foreignNodes(this.#mayBeForeign);
   }
 
   #isOurs(theirs: ToldPlacement | undefined): boolean {

@@ -17,9 +17,11 @@ export class Identity {
   /** Of the question asked last: an answer over an earlier connection does not count. */
   #asked = 0;
 
+  /** @param known  called when it is known which process it is. */
   constructor(
     private readonly settleMs: number,
     private readonly log: Pick<Log, 'warn'>,
+    private readonly known: () => void,
   ) {}
 
   get isSettled(): boolean {
@@ -51,6 +53,7 @@ export class Identity {
     const isAnother = this.#everKnown && (runId === undefined || runId !== this.#runId);
     this.#runId = runId;
     this.#isKnown = this.#everKnown = true;
+    this.known();
     if (!isAnother) return;
     this.log.warn('Redis is another process than before: publishing waits until nodes have compared what they know');
     clearTimeout(this.#settling);

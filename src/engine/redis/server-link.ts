@@ -88,7 +88,7 @@ export class ServerLink implements Link {
     this.settled = new Promise((resolve) => {
       this.#settle = resolve;
     });
-    this.#identity = new Identity(this.#tuning.settleMs, deps.log);
+    this.#identity = new Identity(this.#tuning.settleMs, deps.log, () => this.#settleIfUp());
     const parts = { ...this.#tuning, log: deps.log, turn: deps.turn, clock: this.#clock };
     this.#pipeline = new Pipeline(
       target,
@@ -197,7 +197,11 @@ export class ServerLink implements Link {
     }
     this.#canariesOut = 0;
     this.#isProven = true;
-    this.#settle();
+    this.#settleIfUp();
+  }
+
+  #settleIfUp(): void {
+    if (this.healthy && this.feed === 'up') this.#settle();
   }
 
   #interrupted(channel: string): void {
