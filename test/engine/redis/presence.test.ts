@@ -41,7 +41,7 @@ it.each(['u', '', 'é'.repeat(100)])('a client that expires does not leave its u
   expect(await presence.stats('c')).toEqual({ numClients: 2, numUsers: 2 });
   await presence.remove('c', 'stays', user);
   expect(await presence.stats('c')).toEqual({ numClients: 1, numUsers: 1 });
-  expect(await server.client.zrange(`${prefix}.presence.user.expire.c`, 0, -1)).toEqual(['someone']);
+  expect(await server.client.zrange(`${prefix}.presence.user.expire.c`, '0', '-1')).toEqual(['someone']);
 });
 
 it('whoever reads presence counts users too', async () => {
