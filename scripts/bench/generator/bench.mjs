@@ -1,0 +1,104 @@
+/** One run: identifies the server, runs the scenario's load, and says what was measured. See ../lib/result.mjs for the form. */
+import { randomBytes } from 'node:crypto';
+import { identify } from './api.mjs';
+import { micros } from './clock.mjs';
+import * as loads from './loads.mjs';
+import { latencyOf } from './meter.mjs';
+import { parametersOf } from './options.mjs';
+import { Sampler } from './sampler.mjs';
+
+/** Between the decision when the load starts and its start: the threads must have heard of it. */
+const LEAD_US = 100_000;
+
+const LOADS = {
+  fanout: loads.publishToSubscribers,
+  channels: loads.publishToSubscribers,
+  slow: loads.publishToSubscribers,
+  publish: loads.publishOnly,
+  history: loads.readHistory,
+  connect: loads.comeAndGo,
+  recover: loads.comeAndGo,
+  rpc: loads.callOverConnections,
+  presence: loads.joinAndLeave,
+  idle: loads.standStill,
+};
+
+class Bench {
+  #sampler;
+  /** Other names every time, so that nothing is left in the channels from another run. */
+  #run = randomBytes(3).toString('hex');
+
+  constructor(options) {
+    this.options = options;
+    this.#sampler = new Sampler(options);
+    this.runMs = (options.warmup + options.seconds) * 1000;
+  }
+
+  channelPrefix = (namespace) => `${namespace}:${this.#run}-`;
+
+  /** Everything is connected: the load starts in a moment. Measurement begins after the warm-up. */
+  begin() {
+    const { warmup, seconds, rate } = this.options;
+    const startUs = micros() + LEAD_US;
+    const fromUs = startUs + warmup * 1e6;
+    this.#sampler.begin(fromUs);
+    return { startUs, fromUs, untilUs: fromUs + seconds * 1e6, count: Math.ceil(rate * (warmup + seconds)) };
+  }
+
+  end() {
+    return this.#sampler.end();
+  }
+}
+
+/** @param options  as read by readOptions(). @returns the result. */
+export async function runBench(options) {
+  const server = await identify(options);
+  const startedAt = new Date();
+  const bench = new Bench(options);
+  const measured = await LOADS[options.scenario](bench);
+  const used = measured.used ?? (await bench.end());
+  return toResult({ options, server, startedAt, used, ...measured });
+}
+
+function toResult({ options, server, startedAt, used, meter, counts, problems, more = {} }) {
+  const { method, connect_us, per_connection, ...moreCounts } = more;
+  const each = (count) =>
+    used.cpu.server_total_s === null || count === 0 ? null : (used.cpu.server_total_s * 1e6) / count;
+  const perSecond = (count) => Number((count / used.seconds).toFixed(2));
+  const isIdle = options.scenario === 'idle';
+  return {
+    schema: 1,
+    scenario: options.scenario,
+    generator: 'javascript',
+    server,
+    parameters: { ...parametersOf(options), ...(method && { method }) },
+    started_at: startedAt.toISOString(),
+    seconds: Number(used.seconds.toFixed(3)),
+    valid: problems.length === 0,
+    void: problems.length === 0 ? null : problems.join('; '),
+    counts: { operations: meter.operations, delivered: meter.delivered, ...counts, ...moreCounts },
+    rates: {
+      operations_per_second: isIdle ? 0 : perSecond(meter.operations),
+      deliveries_per_second: perSecond(meter.delivered),
+    },
+    cpu: {
+      ...used.cpu,
+      per_operation_us: rounded(isIdle ? connect_us : each(meter.operations)),
+      per_delivery_us: rounded(each(meter.delivered)),
+    },
+    memory: { ...used.memory, per_connection: per_connection ?? null },
+    latency_us: latencyOf(meter.latency),
+    series: seriesOf(meter, used.cores),
+    floor: null,
+  };
+}
+
+const rounded = (value) => (value == null ? null : Number(value.toFixed(3)));
+
+function seriesOf({ seconds }, cores) {
+  return Array.from({ length: Math.max(seconds.length, cores.length) }, (_, t) => {
+    const { operations = 0, delivered = 0, latency } = seconds[t] ?? {};
+    const at = (p) => (latency?.totalCount ? latency.getValueAtPercentile(p) : null);
+    return { t, operations, delivered, p50_us: at(50), p99_us: at(99), server_cpu: cores[t] ?? null };
+  });
+}

@@ -1,0 +1,87 @@
+/** The command line of a load generator: the same for the JavaScript and the native one. */
+import { parseArgs } from 'node:util';
+import { defaultsOf, SCENARIOS } from '../scenarios.mjs';
+
+const number = (min, max) => (name, text) => {
+  const value = Number(text);
+  if (text.trim() !== '' && value >= min && value <= max) return value;
+  throw new RangeError(`--${name} must be a number from ${min} to ${max}`);
+};
+const whole = (min, max) => (name, text) => {
+  const value = number(min, max)(name, text);
+  if (Number.isInteger(value)) return value;
+  throw new RangeError(`--${name} must be an integer`);
+};
+const oneOf =
+  (...values) =>
+  (name, text) => {
+    if (values.includes(text)) return text;
+    throw new RangeError(`--${name} must be one of ${values.join(', ')}`);
+  };
+const text = (_, value) => value;
+const list = (_, value) => value.split(',').filter((item) => item !== '');
+
+/** What the load is: shown in results as `parameters`. */
+export const LOAD_OPTIONS = {
+  protocol: { read: oneOf('json', 'protobuf'), help: 'of WebSocket connections: json or protobuf' },
+  seconds: { read: number(0.1, 86_400), help: 'of measurement' },
+  warmup: { read: number(0, 3600), help: 'seconds of the same load before' },
+  rate: { read: number(0.1, 10_000_000), help: 'operations a second' },
+  size: { read: whole(0, 60_000), help: 'bytes of JSON of a publication' },
+  subscribers: { read: whole(0, 10_000_000), help: 'connections with a subscription' },
+  channels: { read: whole(1, 10_000_000), help: 'channels they are spread over' },
+  publishers: { read: whole(1, 100_000), help: 'connections that operations are spread over' },
+  batch: { read: whole(1, 10_000), help: 'publications a request, with --api batch; of a burst elsewhere' },
+  api: { read: oneOf('single', 'batch', 'broadcast'), help: 'kind of publish requests: single, batch or broadcast' },
+  history: { read: oneOf('on', 'off'), help: 'publish to channels with history: on or off' },
+  missed: { read: whole(0, 1000), help: 'publications to recover, or to read from history' },
+};
+
+const SERVER_OPTIONS = {
+  url: { read: text, help: 'of the server', default: 'http://127.0.0.1:8000' },
+  'api-key': { read: text, help: 'of the HTTP API', default: 'benchmark' },
+  secret: { read: text, help: 'HMAC secret of connection tokens', default: 'benchmark' },
+  pid: { read: whole(1, 2 ** 31), help: 'process whose CPU time and memory are measured' },
+  redis: { read: list, help: 'addresses host:port of Redis whose CPU time is measured' },
+  addresses: { read: list, help: 'local addresses to connect from' },
+};
+
+const camel = (name) => name.replace(/-(\w)/g, (_, letter) => letter.toUpperCase());
+
+/**
+ * @param {string[]} argv scenario and flags
+ * @returns options by name: the load, the server, `scenario`, `json` (no text on stderr) and `tlsInsecure`.
+ * @throws {RangeError | TypeError} that names the option.
+ */
+export function readOptions(argv) {
+  const flags = { ...LOAD_OPTIONS, ...SERVER_OPTIONS };
+  const { values, positionals } = parseArgs({
+    args: argv,
+    allowPositionals: true,
+    options: {
+      ...Object.fromEntries(Object.keys(flags).map((name) => [name, { type: 'string' }])),
+      'tls-insecure': { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+    },
+  });
+  const scenario = positionals[0];
+  if (positionals.length !== 1 || !Object.hasOwn(SCENARIOS, scenario))
+    throw new RangeError(`name one scenario: ${Object.keys(SCENARIOS).join(', ')}`);
+  const options = { scenario, tlsInsecure: values['tls-insecure'], json: values.json };
+  const defaults = defaultsOf(scenario);
+  for (const [name, { read, default: fallback }] of Object.entries(flags)) {
+    const given = values[name];
+    options[camel(name)] = given === undefined ? (defaults[name] ?? fallback) : read(name, given);
+  }
+  return options;
+}
+
+/** The load options, as `parameters` of a result. */
+export const parametersOf = (options) =>
+  Object.fromEntries(Object.keys(LOAD_OPTIONS).map((name) => [name, options[name]]));
+
+export const help = () =>
+  Object.entries({ ...SERVER_OPTIONS, ...LOAD_OPTIONS })
+    .map(([name, option]) => `  --${name.padEnd(14)}${option.help}`)
+    .concat('  --tls-insecure  accept any certificate', '  --json          only the result, no text')
+    .join('\n');

@@ -1,0 +1,48 @@
+/** What the kernel alone takes to send: native-bench/floor.c, compiled and run where there is a C compiler. */
+import { execFile, spawnSync } from 'node:child_process';
+import { mkdirSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+const here = (path) => fileURLToPath(new URL(path, import.meta.url));
+const SOURCE = here('../../../native-bench/floor.c');
+const PROGRAM = here('../../../node_modules/.cache/gyre-bench/floor');
+const SECONDS = 2;
+const SOCKETS_MAX = 19_900;
+/** What a push has around its data: frame header, channel name. */
+const PUSH_BYTES = 60;
+const FRAME_BYTES_MAX = 1000;
+
+/** @returns path of the program, or undefined if it cannot be made here */
+function compile() {
+  const made = statSync(PROGRAM, { throwIfNoEntry: false });
+  if (made !== undefined && made.mtimeMs > statSync(SOURCE).mtimeMs) return PROGRAM;
+  if (process.platform !== 'linux') return undefined;
+  mkdirSync(dirname(PROGRAM), { recursive: true });
+  return spawnSync('cc', ['-O2', '-o', PROGRAM, SOURCE], { stdio: 'ignore' }).status === 0 ? PROGRAM : undefined;
+}
+
+/**
+ * Fills in `floor` of a result of publications to subscribers: the kernel's cost of as many sends a second of as many bytes,
+ * right after the run, on the same machine. Left null where that cannot be measured, or says nothing.
+ */
+export async function withFloor(result) {
+  const { subscribers, channels, rate, size } = result.parameters;
+  const cost = result.cpu.per_delivery_us;
+  if (!['fanout', 'channels'].includes(result.scenario) || cost === null) return result;
+  const program = compile();
+  const sockets = Math.max(1, Math.round(subscribers / channels));
+  const bytes = size + PUSH_BYTES;
+  if (program === undefined || sockets > SOCKETS_MAX || bytes > FRAME_BYTES_MAX) return result;
+  const args = { n: sockets, r: Math.max(1, Math.round(rate)), t: SECONDS, s: bytes };
+  const flags = Object.entries(args).flatMap(([name, value]) => [`-${name}`, String(value)]);
+  // It exits with 1 where its receiver could not keep up: there is no floor then.
+  const floor = await promisify(execFile)(program, flags).then(
+    ({ stdout }) => JSON.parse(stdout),
+    () => null,
+  );
+  if (floor === null || !(floor.cpu_us_per_delivery > 0)) return result;
+  const perSend = floor.cpu_us_per_delivery;
+  return { ...result, floor: { us_per_send: perSend, times: Number((cost / perSend).toFixed(2)) } };
+}

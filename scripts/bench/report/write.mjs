@@ -1,0 +1,79 @@
+/** Writes a report: result.json, report.html, and charts as SVG, and as PNG where there is Chromium. */
+import { accessSync, constants, mkdirSync, writeFileSync } from 'node:fs';
+import { availableParallelism, cpus, release, totalmem, type } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { chromium } from 'playwright-core';
+import { asFile } from './chart.mjs';
+import { comparisonChart, latencyChart, throughputChart } from './charts.mjs';
+import { page } from './page.mjs';
+
+const BROWSERS = ['chromium', 'chromium-browser', 'google-chrome'];
+const PIXELS_PER_POINT = 2;
+
+const machine = () => ({
+  cpu: cpus()[0]?.model.trim() ?? process.arch,
+  cores: availableParallelism(),
+  memory_bytes: totalmem(),
+  system: `${type()} ${release()}`,
+  node: process.versions.node,
+});
+
+/**
+ * @param {string} folder  made if it is not there
+ * @param {{title: string, results: object[], comparisons?: object[]}} report
+ * @returns {Promise<string>} the folder
+ */
+export async function writeReport(folder, report) {
+  const full = { ...report, createdAt: new Date().toISOString(), machine: machine() };
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'result.json'), `${JSON.stringify({ schema: 1, ...full }, null, 1)}\n`);
+  writeFileSync(join(folder, 'report.html'), page(full));
+  const charts = chartsOf(full);
+  for (const [name, chart] of charts) writeFileSync(join(folder, `${name}.svg`), asFile(chart));
+  await writePngs(folder, charts);
+  return folder;
+}
+
+function chartsOf({ results, comparisons = [] }) {
+  const charts =
+    comparisons.length > 0
+      ? comparisons.map((comparison) => [`comparison-${comparison.scenario}`, comparisonChart(comparison)])
+      : results.flatMap((result) => [
+          [
+            `latency-${result.scenario}`,
+            latencyChart(`${result.scenario}: latency`, [{ name: '', results: [result] }]),
+          ],
+          [`throughput-${result.scenario}`, throughputChart(result)],
+        ]);
+  return charts.filter(([, chart]) => chart !== null);
+}
+
+async function writePngs(folder, charts) {
+  const executablePath = findBrowser();
+  if (executablePath === undefined || charts.length === 0) return;
+  // Its sandbox does not start as root, and what is shown here was written here.
+  const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
+  try {
+    const tab = await browser.newPage({ deviceScaleFactor: PIXELS_PER_POINT });
+    for (const [name, chart] of charts) {
+      await tab.setContent(`<body style="margin:0">${asFile(chart)}</body>`);
+      await tab.locator('svg').screenshot({ path: join(folder, `${name}.png`) });
+    }
+  } finally {
+    await browser.close();
+  }
+}
+
+function findBrowser() {
+  const folders = (process.env.PATH ?? '').split(delimiter);
+  return BROWSERS.flatMap((name) => folders.map((folder) => join(folder, name))).find(isExecutable);
+}
+
+function isExecutable(path) {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
