@@ -34,21 +34,27 @@ const NOTHING = Buffer.alloc(0);
 
 const tagFields = mapFields<string>((r) => r.string());
 
-const publicationTable: ProtoTable<Publication> = {
+/** What is read of an encoded publication. */
+type Encoded = Pick<Publication, 'data' | 'info' | 'tags' | 'epoch' | 'version'>;
+const encodedTable: ProtoTable<Encoded> = {
   data: [4, (r) => r.bytes()],
   info: [5, (r, old) => r.message(old ?? emptyClientInfo(), clientInfoFields)],
   tags: [7, (r, old) => r.mapEntry(old, tagFields, '')],
   epoch: [14, (r) => r.string()],
   version: [16, (r) => r.uint64()],
 };
-const publicationFields = new ProtoFields<Publication>(publicationTable);
+const publicationFields = new ProtoFields<Publication>(encodedTable);
 
 /** What another node encoded: all that will be read of it, so that it is refused where it comes in or not at all. */
-const foreignFields = new ProtoFields<Publication & { time: number }>({
-  ...publicationTable,
+interface Foreign extends Encoded {
+  delta: boolean;
+  time: number;
+}
+const foreignFields = new ProtoFields<Foreign>({
+  ...encodedTable,
+  delta: [8, (r) => r.boolean()],
   time: [9, (r) => r.int64()],
 });
-const deltaFields = new ProtoFields<{ delta: boolean }>({ delta: [8, (r) => r.boolean()] });
 
 const scratch = new ProtoWriter();
 
@@ -91,17 +97,12 @@ export function entryWithEpoch(entry: Bytes, epoch: string): Buffer {
 }
 
 /**
- * An entry of a publication that another node encoded: its delta flag is the caller's to know, its time is kept.
+ * An entry of a publication that another node encoded. Its time is kept, and it may ask for deltas itself.
  * @throws ProtoError  also where {@link decodeEntry} would throw later.
  */
 export function entryFromProtobuf(publication: Bytes, offset: number, flags: number): Buffer {
-  const { data, time } = new ProtoReader(publication).fields({ ...emptyPublication(), time: 0 }, foreignFields);
-  return withHeader(publication, flags | payloadFlags(data), offset, time);
-}
-
-/** Whether an encoded publication itself asks for delta compression: that of one that is not stored may. */
-export function wantsDelta(publication: Bytes): boolean {
-  return new ProtoReader(publication).fields({ delta: false }, deltaFields).delta;
+  const { data, delta, time } = new ProtoReader(publication).fields(emptyForeign(), foreignFields);
+  return withHeader(publication, flags | (delta ? ENTRY_DELTA : 0) | payloadFlags(data), offset, time);
 }
 
 function withHeader(publication: Bytes, flags: number, offset: number, timeMs: number): Buffer {
@@ -136,6 +137,16 @@ const emptyPublication = (): Publication => ({
   epoch: undefined,
   version: undefined,
   json: false,
+});
+
+const emptyForeign = (): Foreign => ({
+  data: NOTHING,
+  info: undefined,
+  tags: undefined,
+  epoch: undefined,
+  version: undefined,
+  delta: false,
+  time: 0,
 });
 
 /** The publication alone, as other nodes and Redis know it. */

@@ -72,11 +72,11 @@ export class RecordingSink implements BrokerSink {
   }
 
   join(channel: string, info: Bytes): void {
-    this.#add(`join ${channel} ${Buffer.from(info)}`);
+    this.#add(`join ${channel} ${decodeClientInfo(info).user}`);
   }
 
   leave(channel: string, info: Bytes): void {
-    this.#add(`leave ${channel} ${Buffer.from(info)}`);
+    this.#add(`leave ${channel} ${decodeClientInfo(info).user}`);
   }
 
   interrupted(channel: string): void {
@@ -159,8 +159,9 @@ export function describeBroker(
 
     it('delivers joins and leaves', async () => {
       const { broker, channel } = await start();
-      await broker.publishJoin(channel, Buffer.from('in'));
-      await broker.publishLeave(channel, Buffer.from('out'));
+      const info = (user: string) => encodeClientInfo({ user, client: 'c', connInfo: undefined, chanInfo: undefined });
+      await broker.publishJoin(channel, info('in'));
+      await broker.publishLeave(channel, info('out'));
       expect(await sink.atLeast(2)).toEqual([`join ${channel} in`, `leave ${channel} out`]);
     });
 

@@ -8,22 +8,30 @@
  *
  * Publications are protobuf, as are those in streams and lists. A list's items are `__p1:…` too.
  */
-import { asBuffer } from '../../lib/bytes.js';
-import { ENTRY_DELTA, entryFlags, entryFromProtobuf, entryProtobuf, wantsDelta } from '../../protocol/entry.js';
+import { asBuffer, putUvarint, uvarintBytes } from '../../lib/bytes.js';
+import { decodeClientInfo } from '../../protocol/client-info.js';
+import {
+  ENTRY_DELTA,
+  ENTRY_HEADER_BYTES,
+  entryFlags,
+  entryFromProtobuf,
+  entryProtobuf,
+  entryWithEpoch,
+} from '../../protocol/entry.js';
 import type { Bytes } from '../../protocol/messages.js';
 import { ProtoError } from '../../protocol/proto-reader.js';
 import type { BrokerSink } from '../engine.js';
 
+const STORED = Buffer.from('__p1:');
+const DELTA = Buffer.from('__d1:');
+const JOIN = Buffer.from('__j__');
+const LEAVE = Buffer.from('__l__');
+/** Of each of them. */
+const HEAD_BYTES = 5;
+
 const UNDERSCORE = 0x5f;
 const COLON = 0x3a;
 const ZERO = 0x30;
-const J = 0x6a;
-const L = 0x6c;
-const P = 0x70;
-const D = 0x64;
-const ENVELOPE = '__';
-/** Behind `__j__`, `__l__`, and in `__p1:`, `__d1:`. */
-const HEAD_BYTES = 5;
 
 const DELTA_FIELD = 8;
 const TIME_FIELD = 9;
@@ -39,78 +47,82 @@ export const isUnreadable = (thrown: unknown): thrown is EnvelopeError | ProtoEr
 
 /** An entry's Publication, with what others expect in it: the time, and `delta` where no envelope can say so. */
 export function encodePublication(entry: Bytes, timeMs: number, isStored: boolean): Buffer {
-  const publication = entryProtobuf(entry);
-  const delta = !isStored && (entryFlags(entry) & ENTRY_DELTA) !== 0;
-  const bytes = Buffer.allocUnsafe(publication.length + TAIL_MAX_BYTES);
-  bytes.set(publication);
-  let at = publication.length;
-  if (delta) {
+  const asksForDelta = !isStored && (entryFlags(entry) & ENTRY_DELTA) !== 0;
+  let at = entry.length - ENTRY_HEADER_BYTES;
+  const bytes = Buffer.allocUnsafe(at + (asksForDelta ? 2 : 0) + 1 + uvarintBytes(timeMs));
+  bytes.set(entryProtobuf(entry));
+  if (asksForDelta) {
     bytes[at++] = (DELTA_FIELD << 3) | VARINT;
     bytes[at++] = 1;
   }
   bytes[at++] = (TIME_FIELD << 3) | VARINT;
-  let rest = timeMs;
-  for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) bytes[at++] = (rest % 0x80) | 0x80;
-  bytes[at++] = rest;
-  return bytes.subarray(0, at);
+  putUvarint(bytes, at, timeMs);
+  return bytes;
 }
 
-/** Two for `delta`, one and a varint of 48 bits for the time. */
-const TAIL_MAX_BYTES = 2 + 1 + 7;
+export const joinEnvelope = (info: Bytes): Buffer => Buffer.concat([JOIN, info]);
+export const leaveEnvelope = (info: Bytes): Buffer => Buffer.concat([LEAVE, info]);
 
-export const joinEnvelope = (info: Bytes): Buffer => Buffer.concat([Buffer.from('__j__'), info]);
-export const leaveEnvelope = (info: Bytes): Buffer => Buffer.concat([Buffer.from('__l__'), info]);
-
-/** Hand a message to the sink. @throws EnvelopeError, ProtoError for what no node would have sent. */
+/**
+ * Hand a message to the sink. A Publication alone is never taken for an envelope: `_` would be a field of a wire type that
+ * there is not.
+ * @throws EnvelopeError, ProtoError for what no node would have sent.
+ */
 export function openEnvelope(channel: string, payload: Buffer, sink: BrokerSink): void {
-  if (payload[0] !== UNDERSCORE || payload[1] !== UNDERSCORE) {
-    const flags = wantsDelta(payload) ? ENTRY_DELTA : 0;
-    sink.publication(channel, entryFromProtobuf(payload, 0, flags), '');
-    return;
-  }
-  switch (payload[2]) {
-    case P: {
-      const stored = openStored(payload);
-      sink.publication(channel, entryFromProtobuf(stored.publication, stored.offset, 0), stored.epoch);
-      return;
-    }
-    case D:
-      openDelta(channel, payload, sink);
-      return;
-    case J:
-      sink.join(channel, payload.subarray(HEAD_BYTES));
-      return;
-    case L:
-      sink.leave(channel, payload.subarray(HEAD_BYTES));
-      return;
-    default:
-      throw new EnvelopeError('a message of an unknown kind');
-  }
+  if (payload[0] !== UNDERSCORE) sink.publication(channel, entryFromProtobuf(payload, 0, 0), '');
+  else if (startsWith(payload, STORED)) deliver(channel, openStored(payload), 0, sink);
+  else if (startsWith(payload, DELTA)) deliver(channel, openDelta(payload), ENTRY_DELTA, sink);
+  else if (startsWith(payload, JOIN)) sink.join(channel, checkedInfo(payload));
+  else if (startsWith(payload, LEAVE)) sink.leave(channel, checkedInfo(payload));
+  else throw new EnvelopeError('a message of an unknown kind');
+}
+
+/** @throws ProtoError  here, and not at every edge that would read it. */
+function checkedInfo(payload: Buffer): Buffer {
+  const info = payload.subarray(HEAD_BYTES);
+  decodeClientInfo(info);
+  return info;
+}
+
+/** A Publication, and where it is in its stream. */
+export interface StoredPublication {
+  readonly offset: number;
+  readonly epoch: string;
+  readonly publication: Buffer;
 }
 
 /** `__p1:<offset>:<epoch>__Publication`. @throws EnvelopeError */
-export function openStored(payload: Buffer): { offset: number; epoch: string; publication: Buffer } {
-  const epochAt = payload.indexOf(COLON, HEAD_BYTES) + 1;
-  const end = payload.indexOf(ENVELOPE, epochAt, 'latin1');
-  if (epochAt === 0 || end < 0) throw new EnvelopeError('an envelope without an end');
-  return {
-    offset: readNumber(payload, HEAD_BYTES, epochAt - 1),
-    epoch: payload.toString('utf8', epochAt, end),
-    publication: payload.subarray(end + ENVELOPE.length),
-  };
+export function openStored(payload: Buffer): StoredPublication {
+  if (!startsWith(payload, STORED)) throw new EnvelopeError('an item of an unknown kind');
+  const cursor = new Cursor(payload, HEAD_BYTES);
+  const offset = cursor.number();
+  const epoch = cursor.textInFrontOfTwoUnderscores();
+  return { offset, epoch, publication: cursor.rest() };
 }
 
-function openDelta(channel: string, payload: Buffer, sink: BrokerSink): void {
+function openDelta(payload: Buffer): StoredPublication {
   const cursor = new Cursor(payload, HEAD_BYTES);
   const offset = cursor.number();
   const epoch = cursor.text();
   // Subscribers' edges keep the publication before this one themselves.
   cursor.skip(cursor.number());
-  const publication = cursor.bytes(cursor.number());
-  sink.publication(channel, entryFromProtobuf(publication, offset, ENTRY_DELTA), epoch);
+  return { offset, epoch, publication: cursor.bytes(cursor.number()) };
 }
 
-/** Fields that end with a colon. */
+/** Subscribers learn a stream's epoch from the first of its publications, as from Centrifugo. */
+function deliver(channel: string, stored: StoredPublication, flags: number, sink: BrokerSink): void {
+  const { offset, epoch, publication } = stored;
+  if (offset === 0 || epoch === '') throw new EnvelopeError('a position that no publication has');
+  const entry = entryFromProtobuf(publication, offset, flags);
+  sink.publication(channel, offset === 1 ? entryWithEpoch(entry, epoch) : entry, epoch);
+}
+
+function startsWith(payload: Buffer, head: Buffer): boolean {
+  for (let i = 0; i < HEAD_BYTES; i++) if (payload[i] !== head[i]) return false;
+  return true;
+}
+
+/** Reads fields, most of which end with a colon. */
 class Cursor {
   constructor(
     private readonly payload: Buffer,
@@ -122,6 +134,15 @@ class Cursor {
     if (end < 0) throw new EnvelopeError('an envelope is cut off');
     const text = this.payload.toString('utf8', this.at, end);
     this.at = end + 1;
+    return text;
+  }
+
+  textInFrontOfTwoUnderscores(): string {
+    let end = this.payload.indexOf(UNDERSCORE, this.at);
+    while (end >= 0 && this.payload[end + 1] !== UNDERSCORE) end = this.payload.indexOf(UNDERSCORE, end + 1);
+    if (end < 0) throw new EnvelopeError('an envelope without an end');
+    const text = this.payload.toString('utf8', this.at, end);
+    this.at = end + 2;
     return text;
   }
 
@@ -140,8 +161,11 @@ class Cursor {
   }
 
   skip(length: number): void {
-    this.bytes(length);
-    this.at++;
+    this.at += length + 1;
+  }
+
+  rest(): Buffer {
+    return this.payload.subarray(this.at);
   }
 }
 

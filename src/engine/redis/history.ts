@@ -1,21 +1,21 @@
 /** Reading streams and lists, in the words of the broker. */
 import { entryFromProtobuf } from '../../protocol/entry.js';
 import type { History, HistoryFilter } from '../engine.js';
-import { offsetOfId, openStored } from './envelope.js';
+import { offsetOfId, openStored, type StoredPublication } from './envelope.js';
 import type { Reply } from './shard.js';
 
-interface Stored {
-  readonly offset: number;
-  readonly publication: Buffer;
-}
+type Stored = Pick<StoredPublication, 'offset' | 'publication'>;
 
 /** Arguments 3 to 6 of the history script. */
 export function rangeArguments({ limit, since, reverse }: HistoryFilter): string[] {
   if (limit === 0 || (reverse && since !== undefined && since.offset <= 1)) return ['', '', '', ''];
   const most = limit < 0 ? '' : String(limit);
-  if (reverse) return ['xrevrange', since === undefined ? '+' : String(since.offset - 1), '-', most];
-  return ['xrange', since === undefined ? '-' : String(since.offset + 1), '+', most];
+  if (reverse) return ['xrevrange', since === undefined ? '+' : idAt(since.offset - 1), '-', most];
+  return ['xrange', since === undefined ? '-' : idAt(since.offset + 1), '+', most];
 }
+
+/** Clients may name any offset of 64 bits; no stream gets beyond this one, and Redis refuses what has more bits. */
+const idAt = (offset: number): string => String(Math.min(offset, Number.MAX_SAFE_INTEGER));
 
 /** @throws EnvelopeError, ProtoError for what no node would have stored. */
 export function readStream(reply: Reply[], { since, reverse }: HistoryFilter): History {

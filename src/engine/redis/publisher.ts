@@ -26,6 +26,7 @@ export interface PublisherDeps {
 }
 
 export class Publisher implements Flushable {
+  readonly #batches: boolean;
   #batch = new Batch();
   #touched = false;
 
@@ -33,25 +34,28 @@ export class Publisher implements Flushable {
     private readonly shard: Shard,
     private readonly keys: Keys,
     private readonly deps: PublisherDeps,
-  ) {}
+  ) {
+    this.#batches = !shard.isCluster && !deps.useLists;
+  }
 
   publish(channel: string, entry: Bytes, options: PublishOptions, reply: PublishReply): void {
-    // What must be compared with what nodes know must not change meanwhile.
-    if (this.shard.feed(this.keys.client(channel)) === 'settling') {
+    // Cut off, a server may come back as one that has lost the ends of streams: they are compared before any goes on.
+    if (this.shard.feed(this.keys.client(channel)) !== 'up') {
       reply.fail(errors.internal);
       return;
     }
     const isStored = options.historySize > 0 && options.historyTtlMs > 0;
     const publication = encodePublication(entry, Date.now(), isStored);
-    const isPlain = options.idempotencyKey === '' && options.version === 0;
-    if (isStored && isPlain && !this.shard.isCluster && !this.deps.useLists) {
+    const isOnce = options.idempotencyKey !== '';
+    if (isStored && !isOnce && options.version === 0 && this.#batches) {
       this.#add(channel, publication, options, reply);
       return;
     }
-    this.send();
+    // What waits was published before.
+    if (this.#batch.holds(channel)) this.send();
     if (isStored) this.#publishOne(channel, publication, options, reply);
-    else if (isPlain) this.#pass(channel, publication, reply);
-    else this.#passOnce(channel, publication, options, reply);
+    else if (isOnce) this.#passOnce(channel, publication, options, reply);
+    else this.#pass(channel, publication, reply);
   }
 
   /** The end of the turn. */
@@ -172,6 +176,10 @@ class Batch implements ReplyHandler {
     return this.size >= BATCH_MAX_PUBLICATIONS || this.#bytes >= BATCH_MAX_BYTES;
   }
 
+  holds(channel: string): boolean {
+    return this.#last.has(channel);
+  }
+
   add(channel: string, publication: Buffer, options: PublishOptions, reply: PublishReply): void {
     let group = this.#last.get(channel);
     if (group === undefined || !group.takes(options)) {
@@ -206,8 +214,7 @@ class Batch implements ReplyHandler {
 
   reply(reply: Reply): void {
     const results = reply as Buffer[];
-    for (let i = 0; i < this.#groups.length; i++)
-      this.#groups[i]!.answer(results[i]!.toString('latin1'), this.#refused);
+    for (let i = 0; i < this.#groups.length; i++) this.#groups[i]!.answer(results[i]!.toString(), this.#refused);
   }
 
   fail(error: ClientError): void {

@@ -41,6 +41,11 @@ describe('messages', () => {
     ['info that is cut off', Buffer.concat([data, Buffer.from([0x2a, 2, 0x0a, 9])])],
     ['info that is not text', Buffer.concat([data, Buffer.from([0x2a, 3, 0x0a, 1, 0xff])])],
     ['a tag that is cut off', Buffer.concat([data, Buffer.from([0x3a, 2, 0x0a, 9])])],
+    ['a join that is cut off', Buffer.concat([Buffer.from('__j__'), Buffer.from([0x0a, 9])])],
+    ['a leave that is not text', Buffer.concat([Buffer.from('__l__'), Buffer.from([0x0a, 1, 0xff])])],
+    ['an offset that no publication has', Buffer.concat([Buffer.from('__p1:0:abcd__'), data])],
+    ['an envelope without an epoch', Buffer.concat([Buffer.from('__p1:1:__'), data])],
+    ['an envelope of another version', Buffer.concat([Buffer.from('__p2:1:abcd__'), data])],
   ];
 
   it.each(messages)('%s is logged and passed over', async (name, message) => {

@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest
 import { Follower, type FollowerHost } from '../../../src/channels/follower.js';
 import { OwnedChannel } from '../../../src/channels/owned-channel.js';
 import type { BrokerSink } from '../../../src/engine/engine.js';
+import { encodeClientInfo } from '../../../src/protocol/client-info.js';
 import { errors } from '../../../src/protocol/codes.js';
 import { entryOffset } from '../../../src/protocol/entry.js';
 import type { Bytes } from '../../../src/protocol/messages.js';
@@ -231,7 +232,8 @@ test('what is not stored is heard by nodes of both lists, and then by all', asyn
   for (const channel of channels) await Promise.all([old, node].map((it) => it.broker.subscribe(channel)));
   const tell = async (from: Node, text: string): Promise<void> => {
     await Promise.all(channels.map((channel) => publish(from.broker, channel, entry(text), publishOptions())));
-    await Promise.all(channels.map((channel) => from.broker.publishJoin(channel, Buffer.from(text))));
+    const info = encodeClientInfo({ user: text, client: '', connInfo: undefined, chanInfo: undefined });
+    await Promise.all(channels.map((channel) => from.broker.publishJoin(channel, info)));
   };
   const heard = (it: Node, text: string) =>
     until(text, () => it.passed.filter((its) => its.endsWith(text)).length === 2 * channels.length);
