@@ -87,7 +87,7 @@ function queues({ acceptQueue, synQueue }: SystemLimits): Found[] {
   const queue = (name: string, value: number | undefined): Found => {
     if (value === undefined || value >= LISTEN_BACKLOG) return undefined;
     const text = `${value} connections may wait to be accepted, ${LISTEN_BACKLOG} are wanted: reconnecting takes seconds longer`;
-    return { name, value, wanted: LISTEN_BACKLOG, text, fix: sysctl(name, 4096) };
+    return { name, value, wanted: LISTEN_BACKLOG, text, fix: `${sysctl(name, 4096)}, and start the server again` };
   };
   return [queue('net.core.somaxconn', acceptQueue), queue('net.ipv4.tcp_max_syn_backlog', synQueue)];
 }

@@ -137,8 +137,16 @@ describe('what is too low', () => {
       '/proc/sys/net/ipv4/tcp_max_syn_backlog': '256\n',
     };
     expect(shortagesOf({}, changes)).toMatchObject([
-      { name: 'net.core.somaxconn', value: 128, fix: 'sudo sysctl -w net.core.somaxconn=4096' },
-      { name: 'net.ipv4.tcp_max_syn_backlog', value: 256, fix: 'sudo sysctl -w net.ipv4.tcp_max_syn_backlog=4096' },
+      {
+        name: 'net.core.somaxconn',
+        value: 128,
+        fix: 'sudo sysctl -w net.core.somaxconn=4096, and start the server again',
+      },
+      {
+        name: 'net.ipv4.tcp_max_syn_backlog',
+        value: 256,
+        fix: 'sudo sysctl -w net.ipv4.tcp_max_syn_backlog=4096, and start the server again',
+      },
     ]);
   });
 
