@@ -54,7 +54,7 @@ export const SCENARIOS = {
   idle: {
     summary: 'memory and CPU of connections that do nothing',
     operation: 'connection',
-    defaults: { subscribers: 2000, channels: 2000, seconds: 10, warmup: 0 },
+    defaults: { subscribers: 2000, channels: 2000, seconds: 10 },
   },
   presence: {
     summary: 'clients that come and go where all are told',

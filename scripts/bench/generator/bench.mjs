@@ -10,6 +10,10 @@ import { Sampler } from './sampler.mjs';
 /** Between the decision when the load starts and its start: the threads must have heard of it. */
 const LEAD_US = 100_000;
 
+/** How long what was sent in time may take to arrive, before it counts as missing. */
+const DRAIN_MS_MIN = 2000;
+const DRAIN_MS_MAX = 30_000;
+
 const LOADS = {
   fanout: loads.publishToSubscribers,
   channels: loads.publishToSubscribers,
@@ -32,6 +36,7 @@ class Bench {
     this.options = options;
     this.#sampler = new Sampler(options);
     this.runMs = (options.warmup + options.seconds) * 1000;
+    this.drainMs = Math.min(DRAIN_MS_MAX, Math.max(DRAIN_MS_MIN, 3 * this.runMs));
   }
 
   channelPrefix = (namespace) => `${namespace}:${this.#run}-`;
@@ -99,6 +104,6 @@ function seriesOf({ seconds }, cores) {
   return Array.from({ length: Math.max(seconds.length, cores.length) }, (_, t) => {
     const { operations = 0, delivered = 0, latency } = seconds[t] ?? {};
     const at = (p) => (latency?.totalCount ? latency.getValueAtPercentile(p) : null);
-    return { t, operations, delivered, p50_us: at(50), p99_us: at(99), server_cpu: cores[t] ?? null };
+    return { t: t + 1, operations, delivered, p50_us: at(50), p99_us: at(99), server_cpu: cores[t] ?? null };
   });
 }

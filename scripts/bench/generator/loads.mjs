@@ -11,9 +11,7 @@ import { Crew } from './crew.mjs';
 import { Meter } from './meter.mjs';
 import { fill, publish } from './publishing.mjs';
 
-const DRAIN_TIMEOUT_MS = 15_000;
 const IDLE_STEPS = 4;
-const IDLE_SETTLE_MS = 1000;
 
 const sum = (parts, of) => parts.reduce((total, part) => total + of(part), 0);
 const problem = (count, what, why) => (count > 0 ? [`${count} ${what}${why ? ` (${why})` : ''}`] : []);
@@ -47,7 +45,7 @@ export const publishToSubscribers = (bench) => {
     };
     const published = await publish(options, { ...plan, onAnswer });
     crew.cue('published', published.perChannel);
-    const parts = await crew.results(DRAIN_TIMEOUT_MS);
+    const parts = await crew.results(bench.drainMs);
     const meter = addUp(plan.fromUs, parts);
     meter.operations = operations;
     return {
@@ -146,7 +144,7 @@ export const joinAndLeave = (bench) => {
   const options = { ...bench.options, prefix: bench.channelPrefix('benchpres') };
   return withCrew('visitors', options, async (crew) => {
     await crew.answers('ready');
-    const visited = crew.answers('visited', DRAIN_TIMEOUT_MS + bench.runMs);
+    const visited = crew.answers('visited', bench.drainMs + bench.runMs);
     visited.then((visits) => crew.cue('visits', visits)).catch(() => crew.cue('stop'));
     return runOperations(bench, crew, 'subscriptions failed');
   });
@@ -155,7 +153,7 @@ export const joinAndLeave = (bench) => {
 async function runOperations(bench, crew, what, cue = {}) {
   const plan = bench.begin();
   crew.cue('go', { ...plan, ...cue });
-  const parts = await crew.results(bench.runMs + DRAIN_TIMEOUT_MS);
+  const parts = await crew.results(bench.runMs + bench.drainMs);
   const meter = addUp(plan.fromUs, parts);
   const errors = sum(parts, (part) => part.errors);
   const untold = sum(parts, (part) => Math.abs((part.expected ?? 0) - (part.told ?? 0)));
@@ -169,14 +167,17 @@ async function runOperations(bench, crew, what, cue = {}) {
   };
 }
 
-/** idle: connections are opened in steps, so that what the process weighs by itself does not count, and then left alone. */
+/**
+ * idle: connections are opened in steps, so that what the process weighs by itself does not count, and then left alone.
+ * Memory is read after `warmup` seconds of quiet.
+ */
 export const standStill = (bench) => {
   const { options } = bench;
   const crewOptions = { ...options, prefix: bench.channelPrefix('bench') };
   return withCrew('holders', crewOptions, async (crew) => {
     await crew.answers('ready');
     crew.cue('go', { steps: IDLE_STEPS });
-    const { pid, subscribers } = options;
+    const { pid, subscribers, warmup } = options;
     const cpuBefore = pid && cpuSeconds(pid).total;
     const points = [{ x: 0, y: pid && rssBytes(pid) }];
     for (let step = 0; step < IDLE_STEPS; step++) {
@@ -184,7 +185,7 @@ export const standStill = (bench) => {
       const opened = crew.answers(`opened ${step}`);
       crew.cue(`open ${step}`, { from: points.at(-1).x, to });
       await opened;
-      await sleep(IDLE_SETTLE_MS);
+      await sleep(warmup * 1000);
       points.push({ x: to, y: pid && rssBytes(pid) });
     }
     const connectUs = pid && ((cpuSeconds(pid).total - cpuBefore) * 1e6) / subscribers;

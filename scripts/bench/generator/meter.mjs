@@ -71,7 +71,8 @@ export class Meter {
 /** `latency_us` of a result, or null if nothing was timed. */
 export function latencyOf(histogram) {
   if (histogram.totalCount === 0) return null;
-  const at = (p) => histogram.getValueAtPercentile(p);
+  // A histogram answers with the highest value that it cannot tell apart.
+  const at = (p) => Math.min(histogram.maxValue, histogram.getValueAtPercentile(p));
   return {
     count: histogram.totalCount,
     min: histogram.minNonZeroValue,

@@ -31,7 +31,10 @@ export const LOAD_OPTIONS = {
   subscribers: { read: whole(0, 10_000_000), help: 'connections with a subscription' },
   channels: { read: whole(1, 10_000_000), help: 'channels they are spread over' },
   publishers: { read: whole(1, 100_000), help: 'connections that operations are spread over' },
-  batch: { read: whole(1, 10_000), help: 'publications a request, with --api batch; of a burst elsewhere' },
+  batch: {
+    read: whole(1, 10_000),
+    help: 'publications at a time: single requests, one batch request, or one broadcast to so many channels',
+  },
   api: { read: oneOf('single', 'batch', 'broadcast'), help: 'kind of publish requests: single, batch or broadcast' },
   history: { read: oneOf('on', 'off'), help: 'publish to channels with history: on or off' },
   missed: { read: whole(0, 1000), help: 'publications to recover, or to read from history' },

@@ -6,65 +6,87 @@ import { payload } from './encodings.mjs';
 const IN_FLIGHT_MAX = 20_000;
 
 /**
- * Publishes on schedule. A request carries one publication; with `api: batch` `batch` of them, to one channel after the
- * other; with `api: broadcast` one to all channels. All publications of a request are due together.
+ * Which publications go out together, `batch` of them, and as which requests: each alone, all in one batch request, or the
+ * same one to `batch` channels. Channels have turns; those of a broadcast always go together, so that its one sequence
+ * number is right for all of them.
+ */
+class Composer {
+  perChannel;
+  #next = 0;
+  #sequences;
+
+  constructor(options) {
+    this.options = options;
+    this.perChannel = new Array(options.channels).fill(0);
+    this.#sequences = Array.from({ length: options.publishers }, () => new Uint32Array(options.channels));
+  }
+
+  /** @returns {{method: string, params: object, publications: number}[]} requests, in order */
+  compose(publisher, dueUs) {
+    const { api, batch } = this.options;
+    if (api === 'broadcast') return [this.#broadcast(publisher, dueUs)];
+    const all = Array.from({ length: batch }, () => this.#publication(publisher, dueUs));
+    if (api === 'single') return all.map((params) => ({ method: 'publish', params, publications: 1 }));
+    return [{ method: 'batch', params: { commands: all.map((publish) => ({ publish })) }, publications: batch }];
+  }
+
+  #publication(publisher, dueUs) {
+    const channel = this.#next++ % this.options.channels;
+    return { channel: this.#name(channel), data: this.#data(publisher, channel, dueUs) };
+  }
+
+  #broadcast(publisher, dueUs) {
+    const { channels, batch } = this.options;
+    const first = (this.#next++ % Math.ceil(channels / batch)) * batch;
+    const together = Array.from({ length: Math.min(batch, channels - first) }, (_, i) => first + i);
+    const data = this.#data(publisher, first, dueUs);
+    for (const channel of together.slice(1)) this.perChannel[channel]++;
+    const params = { channels: together.map((channel) => this.#name(channel)), data };
+    return { method: 'broadcast', params, publications: together.length };
+  }
+
+  #data(publisher, channel, dueUs) {
+    this.perChannel[channel]++;
+    return payload(publisher, this.#sequences[publisher][channel]++, dueUs, this.options.size);
+  }
+
+  #name = (channel) => `${this.options.prefix}${channel}`;
+}
+
+/**
+ * Publishes on schedule, `batch` publications at a time.
  *
  * @param {object} options of the generator, with `prefix` of channels
  * @param {{startUs: number, count: number, onAnswer?: (dueUs: number, publications: number) => void}} plan
- *   count: publications, rounded up to whole requests
- * @returns {Promise<{perChannel: number[], published: number, errors: number, why: string | null}>}
+ *   count: publications, rounded up to whole batches
+ * @returns {Promise<{perChannel: number[], errors: number, why: string | null}>}
  */
 export async function publish(options, { startUs, count, onAnswer = () => {} }) {
-  const { publishers, channels, rate } = options;
-  const perRequest = publicationsPerRequest(options);
+  const { publishers, batch, rate } = options;
   const connections = Array.from({ length: publishers }, () => new Api(options));
-  const sequences = connections.map(() => new Uint32Array(channels));
-  const totals = { perChannel: new Array(channels).fill(0), published: 0, errors: 0, why: null };
+  const composer = new Composer(options);
+  const failures = { errors: 0, why: null };
   const pending = new Set();
-  let nextChannel = 0;
-
-  const publication = (publisher, dueUs) => {
-    const channel = nextChannel++ % channels;
-    totals.perChannel[channel]++;
-    const data = payload(publisher, sequences[publisher][channel]++, dueUs, options.size);
-    return { channel: `${options.prefix}${channel}`, data };
-  };
-  const request = (publisher, dueUs) => {
-    if (options.api === 'broadcast') {
-      const names = totals.perChannel.map((_, channel) => `${options.prefix}${channel}`);
-      for (let channel = 0; channel < channels; channel++) totals.perChannel[channel]++;
-      const data = payload(publisher, sequences[publisher][0]++, dueUs, options.size);
-      return ['broadcast', { channels: names, data }];
-    }
-    if (options.api === 'single') return ['publish', publication(publisher, dueUs)];
-    const commands = Array.from({ length: perRequest }, () => ({ publish: publication(publisher, dueUs) }));
-    return ['batch', { commands }];
-  };
   const failed = (error) => {
-    totals.errors++;
-    totals.why ??= error.message;
+    failures.errors++;
+    failures.why ??= error.message;
   };
-
-  const schedule = { startUs, rate: rate / perRequest, count: Math.ceil(count / perRequest) };
+  const send = (connection, { method, params, publications }, dueUs) => {
+    const one = connection
+      .call(method, params)
+      .then(() => onAnswer(dueUs, publications), failed)
+      .finally(() => pending.delete(one));
+    pending.add(one);
+  };
+  const schedule = { startUs, rate: rate / batch, count: Math.ceil(count / batch) };
   await openLoop(schedule, (i, dueUs) => {
     if (pending.size >= IN_FLIGHT_MAX) throw new Error(`more than ${IN_FLIGHT_MAX} requests are waiting for an answer`);
     const publisher = i % publishers;
-    const [method, params] = request(publisher, dueUs);
-    totals.published += perRequest;
-    const one = connections[publisher]
-      .call(method, params)
-      .then(() => onAnswer(dueUs, perRequest), failed)
-      .finally(() => pending.delete(one));
-    pending.add(one);
+    for (const request of composer.compose(publisher, dueUs)) send(connections[publisher], request, dueUs);
   }).catch(failed);
   await Promise.all(pending);
   for (const connection of connections) connection.close();
-  return totals;
-}
-
-export function publicationsPerRequest({ api, batch, channels }) {
-  if (api === 'broadcast') return channels;
-  return api === 'batch' ? batch : 1;
+  return { perChannel: composer.perChannel, ...failures };
 }
 
 /** Puts `missed` publications into each channel, and tells where the streams stood before: `{epoch, offset}` by channel. */

@@ -20,7 +20,7 @@ const latency = z.object({
 });
 
 const second = z.object({
-  t: amount.describe('seconds since measurement began'),
+  t: amount.describe('end of the second, since measurement began'),
   operations: count,
   delivered: count,
   p50_us: perhaps,

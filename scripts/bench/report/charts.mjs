@@ -63,7 +63,7 @@ export const latencyOverTimeChart = (result) =>
 
 function overTime({ series, seconds }, { title, format }, keys) {
   // Whole seconds only: what comes after them is the rest of what was under way.
-  const whole = series.filter(({ t }) => t < Math.max(1, Math.round(seconds)));
+  const whole = series.filter(({ t }) => t < Math.max(1, Math.round(seconds)) + 0.5);
   const every = Math.ceil(whole.length / SERIES_POINTS_MAX);
   const shown = whole.filter((_, i) => i % every === 0);
   const lines = keys
@@ -74,11 +74,10 @@ function overTime({ series, seconds }, { title, format }, keys) {
   return lineChart({ title, lines, x: { ...time(shown.at(-1).t), label: 'seconds' }, y: { ...linear(max), format } });
 }
 
-/** Whole seconds from 0 to the last. */
 function time(last) {
   const step = Math.max(1, Math.ceil(last / X_TICKS_MAX));
   const ticks = Array.from({ length: Math.floor(last / step) + 1 }, (_, i) => i * step);
-  return { at: (t) => (last === 0 ? 0.5 : t / last), ticks, format: String };
+  return { at: (t) => t / last, ticks, format: String };
 }
 
 /** @returns {string | null} SVG */
