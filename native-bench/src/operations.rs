@@ -1,0 +1,64 @@
+//! Many things at once: connections that open, and operations on a schedule.
+
+use anyhow::{Context, Result};
+use std::sync::Arc;
+use tokio::task::JoinSet;
+
+use crate::run::Run;
+use crate::schedule::{Due, Schedule};
+
+const OPENING_MAX: usize = 100;
+/// Beyond it the server is so far behind that more at once would show nothing new.
+const IN_FLIGHT_MAX: usize = 5000;
+
+/// Does something for each connection 0..count, several at once.
+pub async fn open_all<F>(run: &Arc<Run>, count: usize, open: impl Fn(Arc<Run>, usize) -> F) -> Result<()>
+where
+    F: Future<Output = Result<()>> + Send + 'static,
+{
+    run.show("connecting", count as u64);
+    let mut opening = JoinSet::new();
+    for index in 0..count {
+        if opening.len() == OPENING_MAX
+            && let Some(opened) = opening.join_next().await
+        {
+            opened.context("a client failed")??;
+            run.progress.inc(1);
+        }
+        opening.spawn(open(run.clone(), index));
+    }
+    while let Some(opened) = opening.join_next().await {
+        opened.context("a client failed")??;
+    }
+    Ok(())
+}
+
+/// Starts operations when they are due, whether or not earlier ones are done, and times each from when it was due. Ends
+/// when all are done. At most `in_flight` run at once: what is due beyond that waits, and its time with it.
+pub async fn operate<F>(
+    run: &Arc<Run>,
+    seconds: f64,
+    in_flight: usize,
+    operation: impl Fn(Arc<Run>, Due) -> F,
+) -> Result<()>
+where
+    F: Future<Output = Result<()>> + Send + 'static,
+{
+    let mut schedule = Schedule::start(run.load.rate, seconds)?;
+    let mut operations = JoinSet::new();
+    while let Some(due) = schedule.next().await? {
+        while operations.try_join_next().is_some() {}
+        if operations.len() >= in_flight.min(IN_FLIGHT_MAX) {
+            operations.join_next().await;
+        }
+        let (run, operation) = (run.clone(), operation(run.clone(), due));
+        operations.spawn(async move {
+            match operation.await {
+                Ok(()) => run.operated(due.at),
+                Err(error) => run.error(&error),
+            }
+        });
+    }
+    while operations.join_next().await.is_some() {}
+    Ok(())
+}

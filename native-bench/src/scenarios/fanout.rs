@@ -1,0 +1,20 @@
+//! fanout and channels: subscribers spread over channels, which differ only in the load. Timed from when a publication was
+//! due to its delivery.
+
+use anyhow::Result;
+use std::sync::Arc;
+
+use crate::publisher::Publisher;
+use crate::run::Run;
+use crate::subscriber::{deliveries, subscribe_all};
+
+pub async fn run(run: &Arc<Run>) -> Result<()> {
+    subscribe_all(run, |_| true).await?;
+    let mut publisher = Publisher::new(run, false);
+    run.measure(async |seconds| {
+        let published = publisher.publish(seconds).await?;
+        run.all_delivered(deliveries(run.load.subscribers, &published, |_| true)).await;
+        Ok(())
+    })
+    .await
+}

@@ -1,0 +1,71 @@
+//! fanout where one subscriber in a hundred stops reading. The others must not notice; the slow ones may be disconnected,
+//! but what they read at the end must have no gap until then.
+
+use anyhow::Result;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::publisher::Publisher;
+use crate::run::Run;
+use crate::subscriber::{Subscriber, deliveries, subscribe_all};
+
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
+
+fn is_slow(index: usize) -> bool {
+    index % 100 == 99
+}
+
+fn is_fast(index: usize) -> bool {
+    !is_slow(index)
+}
+
+pub async fn run(run: &Arc<Run>) -> Result<()> {
+    subscribe_all(run, is_fast).await?;
+    let (wake, sleeping) = watch::channel(Vec::new());
+    let mut slow = JoinSet::new();
+    for index in (0..run.load.subscribers).filter(|&index| is_slow(index)) {
+        slow.spawn(sleep_then_read(Subscriber::open(run.clone(), index).await?, sleeping.clone()));
+    }
+    let mut publisher = Publisher::new(run, false);
+    let mut totals = vec![0; run.load.channels];
+    run.measure(async |seconds| {
+        let published = publisher.publish(seconds).await?;
+        totals.iter_mut().zip(&published).for_each(|(total, published)| *total += published);
+        run.all_delivered(deliveries(run.load.subscribers, &published, is_fast)).await;
+        Ok(())
+    })
+    .await?;
+    wake.send(totals)?;
+    while let Some(end) = slow.join_next().await {
+        if let End::Short { received, expected } = end? {
+            run.fail(format!("a slow subscriber got {received} of {expected} publications and was not disconnected"));
+        }
+    }
+    Ok(())
+}
+
+enum End {
+    Disconnected,
+    Complete,
+    Short { received: u64, expected: u64 },
+}
+
+/// Reads nothing until it is told how many publications each channel had, and then everything.
+async fn sleep_then_read(mut subscriber: Subscriber, mut totals: watch::Receiver<Vec<u64>>) -> End {
+    if totals.changed().await.is_err() {
+        return End::Disconnected; // the run has ended early
+    }
+    let expected = totals.borrow()[subscriber.channel];
+    let mut received = 0;
+    while received < expected {
+        match timeout(READ_TIMEOUT, subscriber.read(|_| received += 1)).await {
+            Ok(Ok(())) => (),
+            Ok(Err(_)) => return End::Disconnected,
+            Err(_) => return End::Short { received, expected },
+        }
+    }
+    End::Complete
+}

@@ -1,0 +1,126 @@
+//! Open-loop schedules: operation i is due at start + i / rate, whether or not earlier ones are done, so that a server
+//! that falls behind shows up as latency and not as a lower rate (no coordinated omission).
+
+use anyhow::Result;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::{io, ptr};
+use tokio::io::unix::AsyncFd;
+
+use crate::clock::micros;
+
+/// An operation whose time has come.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Due {
+    pub number: u64,
+    /// Time it was due, in µs of `clock::micros`.
+    pub at: u64,
+}
+
+pub struct Schedule {
+    start: u64,
+    rate: f64,
+    count: u64,
+    next: u64,
+    timer: Timer,
+}
+
+impl Schedule {
+    /// Starts now and lasts `seconds`, with `rate` operations a second; there is always at least one.
+    pub fn start(rate: f64, seconds: f64) -> Result<Self> {
+        let count = (rate * seconds).round().max(1.0) as u64;
+        Ok(Self { start: micros(), rate, count, next: 0, timer: Timer::new()? })
+    }
+
+    /// Waits until the next operation is due. None after the last.
+    pub async fn next(&mut self) -> Result<Option<Due>> {
+        if self.next == self.count {
+            return Ok(None);
+        }
+        let due = Due { number: self.next, at: due_at(self.start, self.rate, self.next) };
+        self.next += 1;
+        match due.at.saturating_sub(micros()) {
+            0 => tokio::task::coop::consume_budget().await, // when behind, sockets still get their turn
+            wait => self.timer.sleep(wait).await?,
+        }
+        Ok(Some(due))
+    }
+}
+
+/// Derived from the number each time, so that rounding never adds up.
+fn due_at(start: u64, rate: f64, number: u64) -> u64 {
+    start + (number as f64 * 1e6 / rate).round() as u64
+}
+
+/// Sleeps to the microsecond. Tokio's own timers have a grain of 1 ms, which would be most of the latency of a fast server.
+struct Timer(AsyncFd<OwnedFd>);
+
+impl Timer {
+    fn new() -> io::Result<Self> {
+        // SAFETY: only the OwnedFd owns the descriptor, and it stays the same one for as long as it is registered.
+        unsafe {
+            match libc::timerfd_create(libc::CLOCK_MONOTONIC, libc::TFD_NONBLOCK | libc::TFD_CLOEXEC) {
+                -1 => Err(io::Error::last_os_error()),
+                fd => Ok(Self(AsyncFd::register(OwnedFd::from_raw_fd(fd))?)),
+            }
+        }
+    }
+
+    async fn sleep(&mut self, micros: u64) -> io::Result<()> {
+        let value = libc::timespec {
+            tv_sec: (micros / 1_000_000) as libc::time_t,
+            tv_nsec: (micros % 1_000_000 * 1000) as libc::c_long,
+        };
+        let once = libc::itimerspec { it_interval: libc::timespec { tv_sec: 0, tv_nsec: 0 }, it_value: value };
+        // SAFETY: `once` outlives the call, and the old value is not asked for.
+        if unsafe { libc::timerfd_settime(self.0.as_raw_fd(), 0, &once, ptr::null_mut()) } == -1 {
+            return Err(io::Error::last_os_error());
+        }
+        loop {
+            let mut ready = self.0.readable().await?;
+            let read = ready.try_io(|fd| {
+                let mut expirations = 0u64;
+                // SAFETY: a timer reads as one u64.
+                match unsafe { libc::read(fd.as_raw_fd(), ptr::from_mut(&mut expirations).cast(), 8) } {
+                    -1 => Err(io::Error::last_os_error()),
+                    _ => Ok(()),
+                }
+            });
+            if let Ok(expired) = read {
+                return expired;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn due_times_do_not_drift() {
+        assert_eq!(due_at(5, 3.0, 0), 5);
+        assert_eq!(due_at(5, 3.0, 1), 333_338);
+        assert_eq!(due_at(5, 3.0, 3_000_000), 1_000_000_000_005);
+    }
+
+    #[tokio::test]
+    async fn every_operation_comes_once_and_never_early() {
+        let mut schedule = Schedule::start(2000.0, 0.05).unwrap();
+        let mut numbers = Vec::new();
+        while let Some(due) = schedule.next().await.unwrap() {
+            assert!(micros() >= due.at);
+            assert_eq!(due.at, schedule.start + due.number * 500);
+            numbers.push(due.number);
+        }
+        assert_eq!(numbers, (0..100).collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn due_times_stay_when_the_caller_is_late() {
+        let mut schedule = Schedule::start(1000.0, 0.01).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        while let Some(due) = schedule.next().await.unwrap() {
+            assert_eq!(due.at, schedule.start + due.number * 1000);
+        }
+    }
+}

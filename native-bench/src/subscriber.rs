@@ -1,0 +1,88 @@
+//! A client that is subscribed to one channel and checks that it gets each publication once and in order.
+
+use anyhow::Result;
+use std::sync::Arc;
+
+use crate::clock::micros;
+use crate::completeness::Sequences;
+use crate::connection::Connection;
+use crate::messages::SubscribeRequest;
+use crate::operations::open_all;
+use crate::payload;
+use crate::recorder::Shard;
+use crate::run::Run;
+
+pub struct Subscriber {
+    pub channel: usize,
+    index: usize,
+    connection: Connection,
+    sequences: Sequences,
+    run: Arc<Run>,
+}
+
+impl Subscriber {
+    /// Subscriber number `index`, of channel `index` mod channels.
+    pub async fn open(run: Arc<Run>, index: usize) -> Result<Self> {
+        let channel = index % run.load.channels;
+        let subscribe = SubscribeRequest { channel: run.channel(channel), ..Default::default() };
+        let connection = run.client(index, &format!("bench-{index}"), subscribe, |_| ()).await?;
+        Ok(Self { channel, index, connection, sequences: Sequences::new(run.load.publishers), run })
+    }
+
+    /// Receives for the rest of the run, counting and timing deliveries. It is void if the connection ends before.
+    pub async fn receive(mut self) {
+        let tally: Shard = self.run.recorder.shard(self.index);
+        let lost = loop {
+            let on_delivery = |due| {
+                let mut tally = tally.lock().unwrap();
+                tally.counts.delivered += 1;
+                tally.latency(due, micros());
+            };
+            if let Err(error) = self.read(on_delivery).await {
+                break error;
+            }
+        };
+        self.run.fail(format!("connection {} was lost: {lost:#}", self.index));
+    }
+
+    /// Reads one frame and calls for each publication in it, with the time it was due.
+    pub async fn read(&mut self, mut on_delivery: impl FnMut(u64)) -> Result<()> {
+        let Self { connection, sequences, run, index, .. } = self;
+        let on_message = |message: &[u8]| {
+            let Some(mark) = payload::find(message) else { return };
+            match sequences.accept(mark.lane, mark.sequence) {
+                Ok(()) => on_delivery(mark.due),
+                Err(fault) => run.fail(format!("connection {index}: {fault}")),
+            }
+        };
+        connection.read(on_message).await
+    }
+}
+
+/// Opens the subscribers of the run for which `keep` holds; they receive until it ends.
+pub async fn subscribe_all(run: &Arc<Run>, keep: fn(usize) -> bool) -> Result<()> {
+    open_all(run, run.load.subscribers, |run, index| async move {
+        if keep(index) {
+            tokio::spawn(Subscriber::open(run, index).await?.receive());
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// How many deliveries are due to the subscribers for which `keep` holds, when channels got so many publications.
+pub fn deliveries(subscribers: usize, published: &[u64], keep: fn(usize) -> bool) -> u64 {
+    (0..subscribers).filter(|&index| keep(index)).map(|index| published[index % published.len()]).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deliveries_are_those_of_each_subscribers_channel() {
+        assert_eq!(deliveries(5, &[10, 1], |_| true), 32);
+        assert_eq!(deliveries(5, &[10, 1], |index| index != 0), 22);
+        assert_eq!(deliveries(0, &[10], |_| true), 0);
+    }
+}
