@@ -90,9 +90,11 @@ local function append(offset, epoch)
 end
 `;
 
+/** Centrifugo sends the newest item along as it is, which its own nodes then refuse, and with it the publication. */
 const KEEP_IN_LIST = `
 local function newest()
-  return redis.call('lindex', data, 0) or ''
+  local item = redis.call('lindex', data, 0)
+  return item and string.match(item, '^__p1:%d+:.-__(.*)$') or ''
 end
 local function append(offset, epoch)
   redis.call('lpush', data, '__p1:' .. offset .. ':' .. epoch .. '__' .. ARGV[1])

@@ -315,17 +315,17 @@ describe('writing lists', () => {
     });
   });
 
-  it('sends the envelope before along with deltas', async () => {
+  // Centrifugo sends its envelope too, and then refuses the message.
+  it('sends the publication before along with deltas, without its envelope', async () => {
     using s = await start(lists);
     const [first, second] = recorded.deltas;
     vi.setSystemTime(at.deltas[0]!);
     const { epoch } = await s.send(first!.data, kept({ delta: true }));
     vi.setSystemTime(at.deltas[1]!);
     await s.send(second!.data, kept({ delta: true }));
-    const before = Buffer.concat([Buffer.from(`__p1:1:${epoch}__`), bytes(first!.bytes)]);
     const parts = [
-      `__d1:2:${epoch}:${before.length}:`,
-      before,
+      `__d1:2:${epoch}:${bytes(first!.bytes).length}:`,
+      bytes(first!.bytes),
       `:${bytes(second!.bytes).length}:`,
       bytes(second!.bytes),
     ];
