@@ -22,7 +22,7 @@ const PERCENTILES = [0, 50, 90, 99, 99.9, 99.99, 99.999];
 
 /** As HdrHistogram plots percentiles: each further nine takes as much room. @param {number} max  below 100 */
 export function percentiles(max) {
-  const nines = (p) => -Math.log10(1 - Math.min(p, max) / 100);
+  const nines = (p) => Math.log10(1 / (1 - Math.min(p, max) / 100));
   const end = nines(max) || 1;
   return { at: (p) => nines(p) / end, ticks: PERCENTILES.filter((p) => p <= max) };
 }

@@ -64,7 +64,8 @@ async function writePngs(folder, charts) {
   }
 }
 
-function findBrowser() {
+/** Path of a Chromium, or undefined. */
+export function findBrowser() {
   const folders = (process.env.PATH ?? '').split(delimiter);
   return BROWSERS.flatMap((name) => folders.map((folder) => join(folder, name))).find(isExecutable);
 }
