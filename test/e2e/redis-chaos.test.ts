@@ -16,7 +16,7 @@ import { startServer, type TestServer } from '../support/server.js';
 import { type NetworkState, startProxy, type TcpProxy } from '../support/tcp-proxy.js';
 import { until } from '../support/until.js';
 
-const SEED = Number(process.env.GYRE_CHAOS_SEED ?? 1);
+const SEED = Number(process.env.GYRE_CHAOS_SEED ?? 2284);
 const ROUNDS = Number(process.env.GYRE_CHAOS_ROUNDS ?? 4);
 const TIMEOUT_MS = 30_000 + ROUNDS * 20_000;
 
@@ -277,8 +277,9 @@ test(`no silent loss, no contradiction (seed ${SEED}, ${ROUNDS} rounds)`, { time
   };
   onTestFinished(stopLoad);
 
+  // Two of them: which faults there are does not depend on what happens.
   const random = new Random(SEED);
-  const faults = faultsOf(shards, clients, random);
+  const faults = faultsOf(shards, clients, new Random(SEED + 1));
   for (let round = 0; round < ROUNDS; round++) {
     const [first, ...others] = shuffled(Object.values(faults), random);
     await Promise.all([first!, others[0]!].map((choice) => random.pick(Object.values(choice))()));
