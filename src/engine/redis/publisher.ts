@@ -40,7 +40,8 @@ export class Publisher implements Flushable {
 
   publish(channel: string, entry: Bytes, options: PublishOptions, reply: PublishReply): void {
     // Cut off, a server may come back as one that has lost the ends of streams: they are compared before any goes on.
-    if (this.shard.feed(this.keys.client(channel)) !== 'up') {
+    const client = this.keys.client(channel);
+    if (this.shard.feed(client) !== 'up') {
       reply.fail(errors.internal);
       return;
     }
@@ -55,7 +56,7 @@ export class Publisher implements Flushable {
     if (this.#batch.holds(channel)) this.send();
     if (isStored) this.#publishOne(channel, publication, options, reply);
     else if (isOnce) this.#passOnce(channel, publication, options, reply);
-    else this.#pass(channel, publication, reply);
+    else this.shard.command(client, ['PUBLISH', client, publication], new PassedReply(reply));
   }
 
   /** The end of the turn. */
@@ -101,11 +102,6 @@ export class Publisher implements Flushable {
       ],
       new StoredReply(reply),
     );
-  }
-
-  #pass(channel: string, publication: Buffer, reply: PublishReply): void {
-    const client = this.keys.client(channel);
-    this.shard.command(client, ['PUBLISH', client, publication], new PassedReply(reply));
   }
 
   #passOnce(channel: string, publication: Buffer, options: PublishOptions, reply: PublishReply): void {
