@@ -8,6 +8,7 @@ use tokio::io::AsyncWriteExt;
 
 use crate::dial::{Dialer, Stream};
 use crate::http::{Response, read_response};
+use crate::messages::ServerError;
 
 pub struct Api {
     dialer: Arc<Dialer>,
@@ -70,15 +71,39 @@ impl Api {
     }
 }
 
+/// The result in the reply to a method.
 pub fn result_of(method: &str, body: &[u8]) -> Result<Value> {
     let mut reply: Value = serde_json::from_slice(body).context("the API's reply is not JSON")?;
-    match reply.get("error") {
-        Some(error) => bail!("{method}: {error}"),
+    match reply.get_mut("error") {
+        Some(error) => Err(serde_json::from_value::<ServerError>(error.take())?).with_context(|| method.to_owned()),
         None => Ok(reply["result"].take()),
     }
 }
 
-/// Whether the reply to a publish request, of any kind, has an error. It carries nothing of the publication.
-pub fn has_error(reply: &[u8]) -> bool {
-    memmem::find(reply, br#""error":"#).is_some()
+/// The first error in a reply, wherever it stands. Not for replies that carry data of applications, which may look the same.
+pub fn error_in(reply: &[u8]) -> Option<ServerError> {
+    const START: &[u8] = br#""error":"#;
+    let at = memmem::find(reply, START)? + START.len();
+    serde_json::Deserializer::from_slice(&reply[at..]).into_iter().next()?.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_first_error() {
+        let replies =
+            br#"{"replies":[{"publish":{}},{"error":{"code":102,"message":"unknown channel"}},{"error":{"code":1}}]}"#;
+        assert_eq!(error_in(replies), Some(ServerError { code: 102, message: "unknown channel".into() }));
+        assert_eq!(error_in(br#"{"result":{"offset":1}}"#), None);
+    }
+
+    #[test]
+    fn an_error_is_no_result() {
+        let error = result_of("x", br#"{"error":{"code":100,"message":"internal"}}"#).unwrap_err();
+        assert_eq!(format!("{error:#}"), "x: 100 internal");
+        assert_eq!(result_of("x", br#"{"result":{"a":1}}"#).unwrap()["a"], 1);
+        assert!(result_of("x", b"<html>").is_err());
+    }
 }

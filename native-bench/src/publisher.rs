@@ -7,8 +7,9 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::api::{Api, has_error};
+use crate::api::{Api, error_in};
 use crate::clock::micros;
+use crate::messages::ServerError;
 use crate::options::ApiKind;
 use crate::payload::{self, Mark};
 use crate::recorder::Shard;
@@ -131,7 +132,10 @@ impl Publisher {
 impl Lane {
     async fn serve(mut self, mut requests: mpsc::Receiver<Request>) -> Result<Self> {
         while let Some(request) = requests.recv().await {
-            self.request(&request).await?;
+            match self.request(&request).await {
+                Err(refused) if refused.is::<ServerError>() => self.run.error(&refused),
+                done => done?,
+            }
         }
         Ok(self)
     }
@@ -144,9 +148,8 @@ impl Lane {
             ApiKind::Broadcast => ("broadcast", self.write_broadcast(request)),
         };
         let reply = self.api.post(method, &self.body).await?;
-        if has_error(&reply.body) {
-            self.run.error(&anyhow::anyhow!("the server refused to publish: {}", String::from_utf8_lossy(&reply.body)));
-            return Ok(());
+        if let Some(error) = error_in(&reply.body) {
+            return Err(error).context("the server refused to publish");
         }
         let mut tally = self.tally.lock().unwrap();
         tally.counts.operations += count;
