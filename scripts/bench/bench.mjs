@@ -35,7 +35,7 @@ await runBench(async () => {
   }
   console.log(`\n${resultTable(results)}\n`);
   const name = scenarios.length === 1 ? scenarios[0] : 'tour';
-  const folder = await writeReport(folderFor(run, name), { title: `Benchmark: ${name}`, results });
+  const folder = await writeReport(folderFor(run, name), { title: `Benchmark: ${name}`, results }, run.values.png);
   console.log(`Report: ${folder}/report.html`);
   return results.every(({ valid }) => valid);
 });

@@ -38,7 +38,7 @@ await runBench(async () => {
     comparisons.push(await compareOn(scenario, { run, generator, pairs }));
   const name = `compare-${comparisons.map(({ scenario }) => scenario).join('-')}`;
   const results = comparisons.flatMap(({ runs }) => runs.flatMap(({ a, b }) => [a, b]));
-  const folder = await writeReport(folderFor(run, name), { title: 'Comparison', results, comparisons });
+  const folder = await writeReport(folderFor(run, name), { title: 'Comparison', results, comparisons }, run.values.png);
   console.log(`Report: ${folder}/report.html`);
   return results.every(({ valid }) => valid);
 });

@@ -28,14 +28,15 @@ await runBench(async () => {
     return true;
   }
   if (run.scenarios.length !== 1) throw new Error('name one scenario');
-  const { result, threads, cpu } = await profiled(run.scenarios[0], run);
+  const { result, threads, cpu, startedAt } = await profiled(run.scenarios[0], run);
+  const measured = { from: (Date.parse(result.started_at) - startedAt) / 1000, seconds: result.seconds };
   const folder = folderFor(run, `profile-${result.scenario}`);
   mkdirSync(folder, { recursive: true });
   for (const { title, profile } of threads)
     writeFileSync(join(folder, `${title.replace(' ', '-')}.cpuprofile`), JSON.stringify(profile));
   const text = [
     summaryOf(result),
-    ...threads.map(({ title, profile }) => describe(title, selfTimes(profile, result.seconds))),
+    ...threads.map(({ title, profile }) => describe(title, selfTimes(profile, measured))),
     `\nCPU of threads from before the first connection to the end, s\n${cpuTable(cpu)}`,
   ].join('\n');
   writeFileSync(join(folder, 'profile.txt'), `${text}\n`);
@@ -48,12 +49,12 @@ async function profiled(scenario, run) {
   try {
     const profiler = await Profiler.attach(server.output());
     const before = threadCpuSeconds(server.pid);
-    await profiler.start();
+    const startedAt = await profiler.start();
     const result = await generate(generatorFor(run), [scenario, ...run.flags], server, run.seconds(scenario));
     const threads = await profiler.stop();
     const cpu = threadCpuSeconds(server.pid).map((thread) => usedSince(before, thread));
     profiler.close();
-    return { result, threads, cpu };
+    return { result, threads, cpu, startedAt };
   } finally {
     await server.stop();
   }

@@ -20,13 +20,18 @@ it('measures every candidate at every size and reports as JSON on the last line'
   const rows = (part: string, measure: string): string[] =>
     report[part]!.map((row) => {
       expect(row[measure]).toBeGreaterThan(0);
-      return `${row.name} ${row.bytes}`;
+      return row.bytes === undefined ? row.name : `${row.name} ${row.bytes}`;
     });
   const all = (names: string[]): string[] => [256, 2048].flatMap((bytes) => names.map((name) => `${name} ${bytes}`));
   expect(rows('oneThread', 'nsPerRecord')).toEqual(all(['ring', 'ringbuf.js', 'MessagePort']));
   expect(rows('oneWay', 'recordsPerSecond')).toEqual(all(['mesh', 'ringbuf.js', 'MessagePort', 'MessagePort batched']));
   expect(rows('roundTrip', 'p50Us')).toEqual(['mesh 256', 'MessagePort 256']);
   for (const { p50Us, p99Us } of report.roundTrip!) expect(p99Us).toBeGreaterThanOrEqual(p50Us as number);
+  expect(rows('codecs', 'ns')).toContain('encode a push, Protobuf');
+  expect(rows('hashing', 'ns')).toContain('hash ring');
+  expect(rows('classes', 'ns')).toContain('deliver to 100');
+  expect(rows('timers', 'ns')).toContain('move a deadline');
+  expect(rows('tokens', 'ns')).toContain('verify a token');
 });
 
 it('names an option that it cannot use', async () => {
@@ -34,4 +39,5 @@ it('names an option that it cannot use', async () => {
     code: 2,
     stderr: expect.stringMatching(/--records must be an integer from 1/),
   });
+  await expect(run('--part', 'sums')).rejects.toMatchObject({ code: 2, stderr: expect.stringMatching(/--part/) });
 });

@@ -75,7 +75,11 @@ describe('page', () => {
     }));
     const comparison = { scenario: 'fanout', names, runs, ...compare(runs) };
     const all = runs.flatMap(({ a, b }) => [a, b]);
-    await writeReport(join(folder, 'comparison'), { title: 'Comparison', results: all, comparisons: [comparison] });
+    await writeReport(
+      join(folder, 'comparison'),
+      { title: 'Comparison', results: all, comparisons: [comparison] },
+      true,
+    );
     browser = await chromium.launch({ executablePath: findBrowser()!, args: ['--no-sandbox'] });
     return async () => {
       await browser.close();
@@ -150,7 +154,7 @@ describe('page', () => {
   test('charts are files too', async () => {
     const { page } = await open('tour', 800, 'light');
     const files = readdirSync(join(folder, 'tour'));
-    expect(files).toContain('latency-fanout.png');
+    expect(readdirSync(join(folder, 'comparison'))).toContain('comparison-fanout.png');
     for (const file of files.filter((name) => name.endsWith('.svg'))) {
       const svg = readFileSync(join(folder, 'tour', file), 'utf8');
       const root = await page.evaluate(

@@ -46,6 +46,7 @@ class Bench {
     const { warmup, seconds, rate } = this.options;
     const startUs = micros() + LEAD_US;
     const fromUs = startUs + warmup * 1e6;
+    this.startedAt = new Date(Date.now() + (fromUs - micros()) / 1000);
     this.#sampler.begin(fromUs);
     return { startUs, fromUs, untilUs: fromUs + seconds * 1e6, count: Math.ceil(rate * (warmup + seconds)) };
   }
@@ -58,11 +59,10 @@ class Bench {
 /** @param options  as read by readOptions(). @returns the result. */
 export async function runBench(options) {
   const server = await identify(options);
-  const startedAt = new Date();
   const bench = new Bench(options);
   const measured = await LOADS[options.scenario](bench);
   const used = measured.used ?? (await bench.end());
-  return toResult({ options, server, startedAt, used, ...measured });
+  return toResult({ options, server, startedAt: bench.startedAt, used, ...measured });
 }
 
 function toResult({ options, server, startedAt, used, meter, counts, problems, more = {} }) {

@@ -70,7 +70,9 @@ export class Profiler {
     this.#sessions = [main, ...workers.values()];
   }
 
+  /** @returns {Promise<number>} milliseconds since the epoch: what the profiles' start is, give or take a few */
   async start() {
+    const startedAt = Date.now();
     await Promise.all(
       this.#sessions.map(async (session) => {
         await session.ask('Profiler.enable');
@@ -78,6 +80,7 @@ export class Profiler {
         await session.ask('Profiler.start');
       }),
     );
+    return (startedAt + Date.now()) / 2;
   }
 
   /** @returns {Promise<{title: string, profile: object}[]>} in V8's format, by thread */

@@ -45,22 +45,25 @@ const LISTEN = '0A';
 
 function listeningSockets(table, port) {
   const suffix = `:${Number(port).toString(16).toUpperCase().padStart(4, '0')}`;
-  try {
-    const rows = readFileSync(`/proc/net/${table}`, 'utf8').split('\n').slice(1);
-    return rows
-      .map((row) => row.trim().split(/\s+/))
-      .filter(([, local, , state]) => state === LISTEN && local.endsWith(suffix))
-      .map((fields) => `socket:[${fields[9]}]`);
-  } catch {
-    return []; // no IPv6, or no /proc
-  }
+  const rows = attempt(() => readFileSync(`/proc/net/${table}`, 'utf8'), '')
+    .split('\n')
+    .slice(1);
+  return rows
+    .map((row) => row.trim().split(/\s+/))
+    .filter(([, local, , state]) => state === LISTEN && local.endsWith(suffix))
+    .map((fields) => `socket:[${fields[9]}]`);
 }
 
 function openFiles(pid) {
+  const folder = `/proc/${pid}/fd`;
+  return attempt(() => readdirSync(folder), []).map((fd) => attempt(() => readlinkSync(`${folder}/${fd}`), ''));
+}
+
+/** For what may be gone by now, or belong to somebody else. */
+function attempt(read, otherwise) {
   try {
-    const folder = `/proc/${pid}/fd`;
-    return readdirSync(folder).map((fd) => readlinkSync(`${folder}/${fd}`));
+    return read();
   } catch {
-    return []; // it ended, or belongs to somebody else
+    return otherwise;
   }
 }

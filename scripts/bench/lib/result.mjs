@@ -34,7 +34,7 @@ export const resultSchema = z.object({
   generator: z.enum(['native', 'javascript']),
   server: z.object({ url: z.string(), software: z.enum(['gyre', 'centrifugo', 'unknown']), version: z.string() }),
   parameters: z.record(z.string(), z.unknown()),
-  started_at: z.iso.datetime({ offset: true }),
+  started_at: z.iso.datetime({ offset: true }).describe('when measurement began'),
   seconds: amount,
   valid: z.boolean(),
   void: z.string().nullable(),

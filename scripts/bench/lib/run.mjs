@@ -14,6 +14,7 @@ const SERVER_FLAGS = ['api-key', 'secret', 'pid', 'addresses'];
 export const COMMON_HELP = `  --redis           with a redis-server of its own instead of the memory engine
   --generator NAME  native or javascript
   --out FOLDER      for the report; by default one in bench-results/
+  --png             charts as PNG too; needs Chromium
   and the load: ${Object.keys(LOAD_OPTIONS)
     .map((name) => `--${name}`)
     .join(' ')}
@@ -34,6 +35,7 @@ export function readRun(argv, extra = {}) {
       redis: { type: 'boolean', default: false },
       generator: { type: 'string' },
       out: { type: 'string' },
+      png: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
       ...extra,
     },

@@ -17,20 +17,21 @@ const shortUrl = (url) => url.replace(/^file:\/\//, '').replace(/^.*\/(?:dist|no
 
 /**
  * @param {object} profile as V8 writes it
- * @param {number} seconds  only the last so many of it
+ * @param {{from: number, seconds: number}} part  only so many seconds of it, from so many after its start
  * @returns {{seconds: number, busy: number, places: Share[], functions: Share[], files: Share[]}}
  *   `busy` is a share of the seconds, all others ({name, share}, largest first) of the busy time
  */
-export function selfTimes(profile, seconds = Number.POSITIVE_INFINITY) {
+export function selfTimes(profile, { from, seconds }) {
   const nodes = new Map(profile.nodes.map((node) => [node.id, node.callFrame]));
   const [places, functions, files] = [new Map(), new Map(), new Map()];
   let at = profile.startTime;
+  const fromUs = at + from * 1e6;
   let [all, idle] = [0, 0];
   profile.samples.forEach((id, i) => {
     // The time from this sample to the next is that of this one; deltas stand before their samples.
     at += profile.timeDeltas[i];
     const us = Math.max(0, profile.timeDeltas[i + 1] ?? 0);
-    if (at < profile.endTime - seconds * 1e6) return;
+    if (at < fromUs || at >= fromUs + seconds * 1e6) return;
     const frame = nodes.get(id);
     const place = placeOf(frame);
     all += us;

@@ -27,8 +27,10 @@ export const METRICS = [
 
 /**
  * @param {{a: object, b: object}[]} pairs results; pairs with a void run do not count
- * @returns {{pairs: number, void: number, metrics: object[]}} by metric the medians of both and of the ratio b / a, with
+ * @returns {{pairs: number, void: number, metrics: Metric[]}} by metric the medians of both and of the ratio b / a, with
  *   the middle half of the ratios (`low` to `high`), their extremes, and how many pairs agree on which is lower.
+ * @typedef {{median: number, low: number, high: number, min: number, max: number, all: number[]}} Ratio
+ * @typedef {{key: string, label: string, a: number, b: number, ratio: Ratio, verdict: string}} Metric
  */
 export function compare(pairs) {
   const valid = pairs.filter(({ a, b }) => a.valid && b.valid);

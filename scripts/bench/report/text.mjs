@@ -95,13 +95,13 @@ const ratio = (value) => `${figure(value)} ×`;
 
 /** What {@link import('../lib/statistics.mjs').compare} found. */
 export function comparisonTable({ metrics }) {
-  const rows = metrics.map(({ label, a, b, ratio: r }) => [
+  const rows = metrics.map(({ label, a, b, ratio: r, verdict }) => [
     label,
     figure(a),
     figure(b),
     ratio(r.median),
     `${figure(r.low)} – ${figure(r.high)}`,
-    r.verdict,
+    verdict,
   ]);
   return table([['', 'A', 'B', 'B / A', 'spread', ''], ...rows]);
 }

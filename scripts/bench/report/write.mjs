@@ -1,4 +1,4 @@
-/** Writes a report: result.json, report.html, and charts as SVG, and as PNG where there is Chromium. */
+/** Writes a report: result.json, report.html, and charts as SVG, and as PNG if asked for. */
 import { accessSync, constants, mkdirSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, release, totalmem, type } from 'node:os';
 import { delimiter, join } from 'node:path';
@@ -21,16 +21,18 @@ const machine = () => ({
 /**
  * @param {string} folder  made if it is not there
  * @param {{title: string, results: object[], comparisons?: object[]}} report
+ * @param {boolean} [png]  also PNG files, which takes Chromium
  * @returns {Promise<string>} the folder
+ * @throws {Error} if there is no Chromium for them
  */
-export async function writeReport(folder, report) {
+export async function writeReport(folder, report, png = false) {
   const full = { ...report, createdAt: new Date().toISOString(), machine: machine() };
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, 'result.json'), `${JSON.stringify({ schema: 1, ...full }, null, 1)}\n`);
   writeFileSync(join(folder, 'report.html'), page(full));
   const charts = chartsOf(full);
   for (const [name, chart] of charts) writeFileSync(join(folder, `${name}.svg`), asFile(chart));
-  await writePngs(folder, charts);
+  if (png) await writePngs(folder, charts);
   return folder;
 }
 
@@ -50,7 +52,7 @@ function chartsOf({ results, comparisons = [] }) {
 
 async function writePngs(folder, charts) {
   const executablePath = findBrowser();
-  if (executablePath === undefined || charts.length === 0) return;
+  if (executablePath === undefined) throw new Error('PNG files need Chromium, and there is none in the PATH');
   // Its sandbox does not start as root, and what is shown here was written here.
   const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
   try {
