@@ -3,7 +3,8 @@
  * scheduler says so. Stalled threads, full rings and crashes happen at the same points in every run of a seed.
  */
 import { Edge } from '../../src/channels/edge.js';
-import { type HistoryOptions, Owner } from '../../src/channels/owner.js';
+import { Owner } from '../../src/channels/owner.js';
+import type { HistoryOptions } from '../../src/channels/streams.js';
 import type { Broker, BrokerSink } from '../../src/engine/engine.js';
 import { MemoryBroker } from '../../src/engine/memory/broker.js';
 import { MemoryPresence } from '../../src/engine/memory/presence.js';

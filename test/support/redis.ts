@@ -195,13 +195,8 @@ const tlsArgs = ({ key, cert, ca }: { key: string; cert: string; ca: string }): 
 
 /** Reconnects for as long as it is not disconnected: servers are killed on purpose. */
 function connect(options: RedisOptions): Redis {
-  const client = new Redis({
-    host: HOST,
-    protocol: 2,
-    maxRetriesPerRequest: null,
-    retryStrategy: () => 20,
-    ...options,
-  });
+  const settings: RedisOptions = { host: HOST, protocol: 2, maxRetriesPerRequest: null, retryStrategy: () => 20 };
+  const client = new Redis(Object.assign(settings, options));
   client.on('error', () => {});
   return client;
 }

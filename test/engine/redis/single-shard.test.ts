@@ -258,7 +258,7 @@ it('whatever becomes of connections, a command is answered once, in order, and c
     });
     if (i % 7 === 0) await new Promise(setImmediate);
     if (i % 200 === 199) {
-      await redis.client.client('KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+      await redis.client.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
       if (i % 400 === 199) await rig.healthy();
       if (i % 600 === 199) await redis.client.script('FLUSH');
     }
@@ -315,7 +315,7 @@ describe('subscriptions', () => {
     const channels = Array.from({ length: 20_000 }, (_, i) => `c${i}`);
     await Promise.all(channels.map((channel) => rig.shard.subscribe(channel)));
     rig.shard.unsubscribe('c7');
-    await redis.client.client('KILL', 'TYPE', 'pubsub');
+    await redis.client.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
     await until('all are back', () => rig.interrupted.length >= channels.length - 1);
     expect(rig.interrupted.toSorted()).toEqual(channels.filter((channel) => channel !== 'c7').toSorted());
     expect(await redis.client.pubsub('CHANNELS', 'c*')).toHaveLength(channels.length - 1);
