@@ -16,8 +16,6 @@ pub struct Measurement {
     pub end: Option<Usage>,
     pub total: Tally,
     pub series: Vec<Second>,
-    /// Before the first connection.
-    pub rss_start: u64,
     pub rss_peak: u64,
     latest: Usage,
 }
@@ -43,7 +41,6 @@ impl Measurement {
             end: None,
             total: Tally::default(),
             series: Vec::new(),
-            rss_start: usage.rss,
             rss_peak: usage.rss,
             latest: usage,
         })
@@ -51,7 +48,7 @@ impl Measurement {
 
     pub fn begin(&mut self, usage: Usage) {
         self.started = SystemTime::now();
-        (self.begin, self.latest) = (usage, usage);
+        (self.begin, self.latest, self.rss_peak) = (usage, usage, usage.rss);
     }
 
     /// Adds what was counted since the last time.

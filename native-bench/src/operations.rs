@@ -11,14 +11,18 @@ const OPENING_MAX: usize = 100;
 /// Beyond it the server is so far behind that more at once would show nothing new.
 const IN_FLIGHT_MAX: usize = 5000;
 
-/// Does something for each connection 0..count, several at once.
-pub async fn open_all<F>(run: &Arc<Run>, count: usize, open: impl Fn(Arc<Run>, usize) -> F) -> Result<()>
+/// Opens connections with these numbers, several at once.
+pub async fn open_all<F>(
+    run: &Arc<Run>,
+    indexes: impl Iterator<Item = usize>,
+    open: impl Fn(Arc<Run>, usize) -> F,
+) -> Result<()>
 where
     F: Future<Output = Result<()>> + Send + 'static,
 {
-    run.show("connecting", count as u64);
+    run.show("connecting", run.load.subscribers as u64);
     let mut opening = JoinSet::new();
-    for index in 0..count {
+    for index in indexes {
         if opening.len() == OPENING_MAX
             && let Some(opened) = opening.join_next().await
         {

@@ -175,7 +175,7 @@ impl Load {
             Scenario::Publish => Load { channels: 100, rate: 500.0, publishers: 8, ..common },
             Scenario::Connect => Load { channels: 100, ..common },
             Scenario::Recover => Load { channels: 10, missed: 20, ..common },
-            Scenario::Idle => Load { subscribers: 2000, channels: 2000, seconds: 10.0, warmup: 0.0, ..common },
+            Scenario::Idle => Load { subscribers: 2000, channels: 2000, seconds: 10.0, ..common },
             Scenario::Presence => Load { subscribers: 100, channels: 10, publishers: 20, rate: 200.0, ..common },
             Scenario::Slow => Load { subscribers: 100, rate: 50.0, size: 8192, ..common },
             Scenario::Rpc => Load { publishers: 50, rate: 500.0, ..common },

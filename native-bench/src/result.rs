@@ -5,6 +5,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 use crate::api::{Api, result_of};
 use crate::measurement::{Measurement, Usage};
@@ -18,7 +19,7 @@ pub struct Report {
     scenario: Scenario,
     generator: &'static str,
     server: Server,
-    parameters: Load,
+    parameters: Parameters,
     started_at: String,
     seconds: f64,
     pub valid: bool,
@@ -41,10 +42,32 @@ pub struct Server {
 }
 
 #[derive(Serialize)]
+struct Parameters {
+    #[serde(flatten)]
+    load: Load,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    method: Option<&'static str>,
+}
+
+#[derive(Serialize)]
 struct AllCounts {
     #[serde(flatten)]
     counts: Counts,
     connections: u64,
+    #[serde(flatten)]
+    more: BTreeMap<&'static str, u64>,
+}
+
+/// What only some scenarios have to say.
+#[derive(Default, Clone)]
+pub struct Extra {
+    pub counts: BTreeMap<&'static str, u64>,
+    /// Of rpc: what a call was.
+    pub method: Option<&'static str>,
+    /// Of idle: CPU time of the server per connection that was opened.
+    pub connect_us: Option<f64>,
+    /// Of idle: memory of the server, in bytes.
+    pub per_connection: Option<f64>,
 }
 
 #[derive(Serialize)]
@@ -152,6 +175,7 @@ impl Latency {
 
 impl Report {
     pub fn new(run: &Run, measured: &Measurement, connections: u64, void: Option<String>) -> Result<Self> {
+        let extra = run.extra.lock().unwrap().clone();
         let Measurement { begin, total, .. } = measured;
         let end = measured.end.unwrap_or(*begin);
         let seconds = end.at.saturating_sub(begin.at) as f64 / 1e6;
@@ -165,12 +189,12 @@ impl Report {
             scenario: run.options.scenario,
             generator: "native",
             server: run.server.clone(),
-            parameters: run.load.clone(),
+            parameters: Parameters { load: run.load.clone(), method: extra.method },
             started_at: humantime::format_rfc3339_millis(measured.started).to_string(),
             seconds: rounded(seconds),
             valid: void.is_none(),
             void,
-            counts: AllCounts { counts, connections },
+            counts: AllCounts { counts, connections, more: extra.counts },
             rates: Rates {
                 operations_per_second: per_second(counts.operations),
                 deliveries_per_second: per_second(counts.delivered),
@@ -179,12 +203,17 @@ impl Report {
                 server_user_s: has_pid.then(|| rounded(server.user)),
                 server_system_s: has_pid.then(|| rounded(server.system)),
                 server_total_s: has_pid.then(|| rounded(server.total())),
-                per_operation_us: cost(counts.operations),
+                per_operation_us: extra.connect_us.map(rounded).or(cost(counts.operations)),
                 per_delivery_us: cost(counts.delivered),
                 redis_s: (!run.options.redis.is_empty()).then(|| rounded(end.redis - begin.redis)),
                 client_s: rounded(end.client.since(begin.client).total()),
             },
-            memory: Memory::of(run, measured, connections),
+            memory: Memory {
+                server_rss_start: has_pid.then_some(begin.rss),
+                server_rss_end: has_pid.then_some(end.rss),
+                server_rss_peak: has_pid.then_some(measured.rss_peak),
+                per_connection: extra.per_connection.map(f64::round),
+            },
             latency_us: Latency::of(&total.latency)?,
             series: measured.series.clone(),
             floor: None,
@@ -218,21 +247,6 @@ impl Report {
         lines.extend(costs.iter().filter_map(|(value, unit)| value.map(|value| format!("{value:.2} {unit}"))));
         lines.push(self.void.as_ref().map_or("complete".into(), |why| format!("VOID: {why}")));
         lines.join("\n")
-    }
-}
-
-impl Memory {
-    fn of(run: &Run, measured: &Measurement, connections: u64) -> Self {
-        let known = |bytes: u64| run.options.pid.map(|_| bytes);
-        let grown = measured.begin.rss.saturating_sub(measured.rss_start) as f64;
-        // Elsewhere the growth is of caches and buffers more than of connections.
-        let is_idle = run.options.pid.is_some() && run.options.scenario == Scenario::Idle && connections > 0;
-        Self {
-            server_rss_start: known(measured.rss_start),
-            server_rss_end: known(measured.end.unwrap_or(measured.begin).rss),
-            server_rss_peak: known(measured.rss_peak),
-            per_connection: is_idle.then(|| (grown / connections as f64).round()),
-        }
     }
 }
 

@@ -16,7 +16,7 @@ use crate::measurement::{Measurement, Usage};
 use crate::messages::SubscribeRequest;
 use crate::options::{Load, Options, Scenario, Switch};
 use crate::recorder::Recorder;
-use crate::result::{Report, Server};
+use crate::result::{Extra, Report, Server};
 use crate::token::connection_token;
 
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
@@ -27,11 +27,11 @@ pub struct Run {
     pub recorder: Recorder,
     pub dialer: Arc<Dialer>,
     pub server: Server,
-    /// Connections that logged in.
     connections: AtomicU64,
     /// In channel names, so that no run sees publications of another.
     name: String,
     verdict: Mutex<Option<String>>,
+    pub extra: Mutex<Extra>,
     measurement: Mutex<Measurement>,
     pub progress: ProgressBar,
 }
@@ -50,6 +50,7 @@ impl Run {
             connections: AtomicU64::new(0),
             name: format!("{:x}", SystemTime::now().duration_since(UNIX_EPOCH)?.as_micros()),
             verdict: Mutex::new(None),
+            extra: Mutex::default(),
             measurement: Mutex::new(measurement),
             progress: progress_bar(),
             options,
@@ -88,8 +89,13 @@ impl Run {
         let mut connection = Connection::open(&self.dialer, index, self.load.protocol).await?;
         let token = connection_token(&self.options.secret, user);
         connection.login(token, subscribe, on_message).await?;
-        self.connections.fetch_add(1, Ordering::Relaxed);
+        self.opened(1);
         Ok(connection)
+    }
+
+    /// Counts connections; those of the HTTP API only where it alone is under test.
+    pub fn opened(&self, connections: usize) {
+        self.connections.fetch_add(connections as u64, Ordering::Relaxed);
     }
 
     /// Makes the run void. The first reason stands.

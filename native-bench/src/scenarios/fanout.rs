@@ -9,11 +9,11 @@ use crate::run::Run;
 use crate::subscriber::{deliveries, subscribe_all};
 
 pub async fn run(run: &Arc<Run>) -> Result<()> {
-    subscribe_all(run, |_| true).await?;
+    subscribe_all(run, 0..run.load.subscribers).await?;
     let mut publisher = Publisher::new(run, false);
     run.measure(async |seconds| {
         let published = publisher.publish(seconds).await?;
-        run.all_delivered(deliveries(run.load.subscribers, &published, |_| true)).await;
+        run.all_delivered(deliveries(0..run.load.subscribers, &published)).await;
         Ok(())
     })
     .await

@@ -17,6 +17,7 @@ type Pool = Arc<Mutex<Vec<Api>>>;
 
 pub async fn run(run: &Arc<Run>) -> Result<()> {
     Publisher::new(run, false).fill(run.load.missed).await?;
+    run.opened(run.load.publishers);
     let pool: Pool = Arc::new(Mutex::new((0..run.load.publishers).map(|index| run.api(index)).collect()));
     let read = |run, due| read(run, due, pool.clone());
     run.measure(async |seconds| operate(run, seconds, run.load.publishers, read).await).await

@@ -1,24 +1,60 @@
-//! Connections with one subscription each that do nothing but answer pings: what they cost in memory, and in CPU while the
-//! measurement lasts. An operation is such a connection.
+//! Connections with one subscription each that do nothing but answer pings: what one costs to open, in memory, and in CPU
+//! while the measurement lasts. An operation is such a connection.
+//!
+//! They are opened in steps, and memory is the slope of the line through the steps, so that what the server weighs by
+//! itself does not count.
 
 use anyhow::Result;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::sleep;
 
+use crate::measurement::Usage;
 use crate::run::Run;
 use crate::subscriber::subscribe_all;
 
-/// For memory that was only needed to connect to be given back.
-const SETTLE: Duration = Duration::from_secs(3);
+const STEPS: usize = 5;
 
 pub async fn run(run: &Arc<Run>) -> Result<()> {
-    subscribe_all(run, |_| true).await?;
-    sleep(SETTLE).await;
+    let total = run.load.subscribers;
+    let quiet = Duration::from_secs_f64(run.load.warmup);
+    let before = Usage::read_local(&run.options)?;
+    let mut points = vec![(0.0, before.rss as f64)];
+    for step in 0..STEPS {
+        let to = total * (step + 1) / STEPS;
+        subscribe_all(run, total * step / STEPS..to).await?;
+        sleep(quiet).await;
+        points.push((to as f64, Usage::read_local(&run.options)?.rss as f64));
+    }
+    if run.options.pid.is_some() && total >= STEPS {
+        let used = Usage::read_local(&run.options)?.server.since(before.server);
+        let mut extra = run.extra.lock().unwrap();
+        extra.connect_us = Some(used.total() * 1e6 / total as f64);
+        extra.per_connection = Some(slope(&points));
+    }
     run.measure(async |seconds| {
         sleep(Duration::from_secs_f64(seconds)).await;
-        run.recorder.shard(0).lock().unwrap().counts.operations += run.load.subscribers as u64;
+        run.recorder.shard(0).lock().unwrap().counts.operations += total as u64;
         Ok(())
     })
     .await
+}
+
+/// Least-squares slope of y over x.
+fn slope(points: &[(f64, f64)]) -> f64 {
+    let mean = |of: fn(&(f64, f64)) -> f64| points.iter().map(of).sum::<f64>() / points.len() as f64;
+    let (mx, my) = (mean(|point| point.0), mean(|point| point.1));
+    let covariance: f64 = points.iter().map(|(x, y)| (x - mx) * (y - my)).sum();
+    covariance / points.iter().map(|(x, _)| (x - mx).powi(2)).sum::<f64>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_slope_is_that_of_the_line() {
+        assert_eq!(slope(&[(0.0, 100.0), (1.0, 103.0), (2.0, 106.0)]), 3.0);
+        assert_eq!(slope(&[(0.0, 1.0), (1.0, 3.0), (2.0, 2.0)]), 0.5);
+    }
 }

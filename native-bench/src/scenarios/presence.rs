@@ -18,14 +18,14 @@ const OPERATIONS_QUEUED_MAX: usize = 10_000;
 const VISITOR: &str = "visitor-";
 
 pub async fn run(run: &Arc<Run>) -> Result<()> {
-    open_all(run, run.load.subscribers, async |run, index| watch(run, index).await).await?;
+    open_all(run, 0..run.load.subscribers, watch).await?;
     let mut visitors = Vec::new();
     for index in 0..run.load.publishers {
         visitors.push(Visitor::open(run.clone(), index).await?);
     }
     run.measure(async |seconds| {
         let visits = visit(run, &mut visitors, seconds).await?;
-        run.all_delivered(deliveries(run.load.subscribers, &visits, |_| true)).await;
+        run.all_delivered(deliveries(0..run.load.subscribers, &visits)).await;
         Ok(())
     })
     .await

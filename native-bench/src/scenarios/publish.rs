@@ -7,6 +7,7 @@ use crate::publisher::Publisher;
 use crate::run::Run;
 
 pub async fn run(run: &Arc<Run>) -> Result<()> {
+    run.opened(run.load.publishers);
     let mut publisher = Publisher::new(run, true);
     run.measure(async |seconds| publisher.publish(seconds).await.map(drop)).await
 }

@@ -23,6 +23,15 @@ enum Method {
     Publish,
 }
 
+impl Method {
+    fn name(self) -> &'static str {
+        match self {
+            Method::Rpc => "rpc",
+            Method::Publish => "publish",
+        }
+    }
+}
+
 struct Caller {
     index: usize,
     sender: Sender,
@@ -43,6 +52,7 @@ pub async fn run(run: &Arc<Run>) -> Result<()> {
         }
         callers.extend(method.map(|method| Caller::start(run, connection, index, method)));
     }
+    run.extra.lock().unwrap().method = method.map(Method::name);
     run.measure(async |seconds| {
         let mut schedule = Schedule::start(run.load.rate, seconds)?;
         while let Some(due) = schedule.next().await? {

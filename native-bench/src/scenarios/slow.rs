@@ -14,19 +14,17 @@ use crate::subscriber::{Subscriber, deliveries, subscribe_all};
 
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
-fn is_slow(index: usize) -> bool {
+fn is_slow(index: &usize) -> bool {
     index % 100 == 99
 }
 
-fn is_fast(index: usize) -> bool {
-    !is_slow(index)
-}
-
 pub async fn run(run: &Arc<Run>) -> Result<()> {
-    subscribe_all(run, is_fast).await?;
+    let all = 0..run.load.subscribers;
+    let fast = || all.clone().filter(|index| !is_slow(index));
+    subscribe_all(run, fast()).await?;
     let (wake, sleeping) = watch::channel(Vec::new());
     let mut slow = JoinSet::new();
-    for index in (0..run.load.subscribers).filter(|&index| is_slow(index)) {
+    for index in all.clone().filter(is_slow) {
         slow.spawn(sleep_then_read(Subscriber::open(run.clone(), index).await?, sleeping.clone()));
     }
     let mut publisher = Publisher::new(run, false);
@@ -34,16 +32,21 @@ pub async fn run(run: &Arc<Run>) -> Result<()> {
     run.measure(async |seconds| {
         let published = publisher.publish(seconds).await?;
         totals.iter_mut().zip(&published).for_each(|(total, published)| *total += published);
-        run.all_delivered(deliveries(run.load.subscribers, &published, is_fast)).await;
+        run.all_delivered(deliveries(fast(), &published)).await;
         Ok(())
     })
     .await?;
     wake.send(totals)?;
+    let (count, mut closed) = (slow.len(), 0);
     while let Some(end) = slow.join_next().await {
-        if let End::Short { received, expected } = end? {
-            run.fail(format!("a slow subscriber got {received} of {expected} publications and was not disconnected"));
+        match end? {
+            End::Complete => (),
+            End::Disconnected => closed += 1,
+            End::Short { received, expected } => run
+                .fail(format!("a slow subscriber got {received} of {expected} publications and was not disconnected")),
         }
     }
+    run.extra.lock().unwrap().counts.extend([("slow", count as u64), ("slow_closed", closed)]);
     Ok(())
 }
 
