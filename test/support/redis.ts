@@ -6,7 +6,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { Redis, type RedisOptions } from 'ioredis';
+import { Redis } from 'ioredis';
 import { until } from './until.js';
 
 const HOST = '127.0.0.1';
@@ -194,9 +194,14 @@ const tlsArgs = ({ key, cert, ca }: { key: string; cert: string; ca: string }): 
 ];
 
 /** Reconnects for as long as it is not disconnected: servers are killed on purpose. */
-function connect(options: RedisOptions): Redis {
-  const settings: RedisOptions = { host: HOST, protocol: 2, maxRetriesPerRequest: null, retryStrategy: () => 20 };
-  const client = new Redis(Object.assign(settings, options));
+function connect(server: { port: number } | { path: string }): Redis {
+  const client = new Redis({
+    host: HOST,
+    protocol: 2,
+    maxRetriesPerRequest: null,
+    retryStrategy: () => 20,
+    ...server,
+  });
   client.on('error', () => {});
   return client;
 }
