@@ -63,9 +63,12 @@ impl Api {
         self.rest.clear();
         self.request.extend_from_slice(head.as_bytes());
         self.request.extend_from_slice(body);
-        stream.write_all(&self.request).await?;
-        stream.flush().await?;
-        let response = read_response(&mut stream, &mut self.rest).await?;
+        let exchange = async {
+            stream.write_all(&self.request).await?;
+            stream.flush().await?;
+            read_response(&mut stream, &mut self.rest).await
+        };
+        let response = exchange.await.with_context(|| format!("no answer from {} to {method}", self.dialer.host))?;
         self.stream = Some(stream);
         Ok(response)
     }
