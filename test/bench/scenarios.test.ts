@@ -61,9 +61,9 @@ describe('scenarios', () => {
     expect(inSeries).toBeGreaterThanOrEqual(delivered);
   });
 
-  test.each(['fanout', 'recover', 'presence', 'rpc'])('%s in Protobuf', async (scenario) => {
+  test.each(['fanout', 'recover', 'presence', 'rpc'])('%s in Protobuf, on three threads', async (scenario) => {
     const { line, operations, delivered } = loads[scenario]!;
-    const result = await run(`${scenario} ${line} --protocol protobuf`);
+    const result = await run(`${scenario} ${line} --protocol protobuf --threads 3`);
     expect(result).toMatchObject({ valid: true, void: null, counts: { operations, delivered } });
   });
 

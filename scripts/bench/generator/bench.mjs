@@ -66,11 +66,10 @@ export async function runBench(options) {
 }
 
 function toResult({ options, server, startedAt, used, meter, counts, problems, more = {} }) {
-  const { method, connect_us, per_connection, ...moreCounts } = more;
+  const { method, per_connection, ...moreCounts } = more;
   const each = (count) =>
     used.cpu.server_total_s === null || count === 0 ? null : (used.cpu.server_total_s * 1e6) / count;
   const perSecond = (count) => Number((count / used.seconds).toFixed(2));
-  const isIdle = options.scenario === 'idle';
   return {
     schema: 1,
     scenario: options.scenario,
@@ -83,12 +82,12 @@ function toResult({ options, server, startedAt, used, meter, counts, problems, m
     void: problems.length === 0 ? null : problems.join('; '),
     counts: { operations: meter.operations, delivered: meter.delivered, ...counts, ...moreCounts },
     rates: {
-      operations_per_second: isIdle ? 0 : perSecond(meter.operations),
+      operations_per_second: perSecond(meter.operations),
       deliveries_per_second: perSecond(meter.delivered),
     },
     cpu: {
       ...used.cpu,
-      per_operation_us: rounded(isIdle ? connect_us : each(meter.operations)),
+      per_operation_us: rounded(each(meter.operations)),
       per_delivery_us: rounded(each(meter.delivered)),
     },
     memory: { ...used.memory, per_connection: per_connection ?? null },

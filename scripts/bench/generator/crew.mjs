@@ -1,14 +1,9 @@
 /** The threads that hold the clients of a load: one task each, in a pool, with a port for cues. */
 
-import { availableParallelism } from 'node:os';
 import { MessageChannel } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 
-const THREADS_MAX = 8;
 const READY_TIMEOUT_MS = 120_000;
-
-/** Half the cores: the other half is for the server and for this thread. */
-export const threadCount = () => Math.min(THREADS_MAX, Math.max(1, Math.floor(availableParallelism() / 2)));
 
 export class Crew {
   #pool;
@@ -21,12 +16,12 @@ export class Crew {
    * @param {string} role  file of ./roles that each thread runs
    * @param {object} options  of the generator
    */
-  constructor(role, options, threads = threadCount()) {
+  constructor(role, options) {
+    const { threads } = options;
     this.#pool = new Piscina({
       filename: new URL(`./roles/${role}.mjs`, import.meta.url).href,
       minThreads: threads,
       maxThreads: threads,
-      resourceLimits: {},
     });
     for (let first = 0; first < threads; first++) {
       const { port1, port2 } = new MessageChannel();

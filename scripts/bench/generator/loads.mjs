@@ -4,7 +4,7 @@
  * after it called bench.begin(), which decides the times, and before bench.end().
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { cpuSeconds, rssBytes } from '../lib/processes.mjs';
+import { rssBytes } from '../lib/processes.mjs';
 import { Api } from './api.mjs';
 import { micros, openLoop } from './clock.mjs';
 import { Crew } from './crew.mjs';
@@ -22,6 +22,9 @@ function addUp(fromUs, parts) {
   for (const part of parts) meter.add(part.meter);
   return meter;
 }
+
+/** Operations have turns with the threads, so where they are those of publishers each thread needs one. */
+const onFewThreads = (options) => ({ ...options, threads: Math.min(options.threads, options.publishers) });
 
 async function withCrew(role, options, use) {
   const crew = new Crew(role, options);
@@ -134,14 +137,14 @@ export const comeAndGo = (bench) => {
 
 /** rpc: round trips over standing connections. */
 export const callOverConnections = (bench) =>
-  withCrew('callers', bench.options, async (crew) => {
+  withCrew('callers', onFewThreads(bench.options), async (crew) => {
     await crew.answers('ready');
     return runOperations(bench, crew, 'calls failed');
   });
 
 /** presence: joins and leaves, of which all watchers are told. */
 export const joinAndLeave = (bench) => {
-  const options = { ...bench.options, prefix: bench.channelPrefix('benchpres') };
+  const options = { ...onFewThreads(bench.options), prefix: bench.channelPrefix('benchpres') };
   return withCrew('visitors', options, async (crew) => {
     await crew.answers('ready');
     const visited = crew.answers('visited', bench.drainMs + bench.runMs);
@@ -178,7 +181,6 @@ export const standStill = (bench) => {
     await crew.answers('ready');
     crew.cue('go', { steps: IDLE_STEPS });
     const { pid, subscribers, warmup } = options;
-    const cpuBefore = pid && cpuSeconds(pid).total;
     const points = [{ x: 0, y: pid && rssBytes(pid) }];
     for (let step = 0; step < IDLE_STEPS; step++) {
       const to = Math.round((subscribers * (step + 1)) / IDLE_STEPS);
@@ -188,7 +190,6 @@ export const standStill = (bench) => {
       await sleep(warmup * 1000);
       points.push({ x: to, y: pid && rssBytes(pid) });
     }
-    const connectUs = pid && ((cpuSeconds(pid).total - cpuBefore) * 1e6) / subscribers;
     const plan = bench.begin();
     await sleep((plan.untilUs - micros()) / 1000);
     const used = await bench.end();
@@ -202,7 +203,7 @@ export const standStill = (bench) => {
         'connections were lost',
         firstWhy(parts),
       ),
-      more: pid ? { connect_us: Math.round(connectUs), per_connection: Math.round(slope(points)) } : {},
+      more: pid ? { per_connection: Math.round(slope(points)) } : {},
     };
   });
 };

@@ -1,6 +1,12 @@
 /** The command line of a load generator: the same for the JavaScript and the native one. */
+import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { defaultsOf, SCENARIOS } from '../scenarios.mjs';
+
+const THREADS_DEFAULT_MAX = 8;
+
+/** Half the cores: the other half is for the server and for the thread that publishes. */
+const defaultThreads = () => Math.min(THREADS_DEFAULT_MAX, Math.max(1, Math.floor(availableParallelism() / 2)));
 
 const number = (min, max) => (name, text) => {
   const value = Number(text);
@@ -38,6 +44,7 @@ export const LOAD_OPTIONS = {
   api: { read: oneOf('single', 'batch', 'broadcast'), help: 'kind of publish requests: single, batch or broadcast' },
   history: { read: oneOf('on', 'off'), help: 'publish to channels with history: on or off' },
   missed: { read: whole(0, 1000), help: 'publications to recover, or to read from history' },
+  threads: { read: whole(1, 256), help: 'of clients; by default half the cores', default: defaultThreads() },
 };
 
 const SERVER_OPTIONS = {

@@ -7,6 +7,7 @@ const WIDTH = 440;
 const CHAR_WIDTH = 7.6;
 /** Of % and figures. */
 const WIDE_CHAR_WIDTH = 8.6;
+const MARGIN = 14;
 const LEGEND_GAP = 40;
 
 export const escaped = (text) =>
@@ -20,11 +21,12 @@ const line = (x1, y1, x2, y2, cls) => `<line x1="${n(x1)}" y1="${n(y1)}" x2="${n
 const svg = (height, title, parts) =>
   `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="${escaped(title)}">${parts.join('')}</svg>`;
 
-/** A chart of a page as a file of its own. */
+/** A chart of a page as a file of its own, with a margin. */
 export function asFile(chart) {
-  const [, width, height] = /viewBox="0 0 (\d+) (\d+)"/.exec(chart);
-  const open = `<svg width="${width}" height="${height}" `;
-  return `${chart.replace('<svg ', open).replace('>', `><style>${fileStyle}</style>`)}\n`;
+  const [box, width, height] = /viewBox="0 0 (\d+) (\d+)"/.exec(chart);
+  const [w, h] = [Number(width) + 2 * MARGIN, Number(height) + 2 * MARGIN];
+  const frame = `width="${w}" height="${h}" viewBox="${-MARGIN} ${-MARGIN} ${w} ${h}"`;
+  return `${chart.replace(box, frame).replace('>', `><style>${fileStyle}</style>`)}\n`;
 }
 
 /**

@@ -63,7 +63,8 @@ export const latencyOverTimeChart = (result) =>
 
 function overTime({ series, seconds }, { title, format }, keys) {
   // Whole seconds only: what comes after them is the rest of what was under way.
-  const whole = series.filter(({ t }) => t < Math.max(1, Math.round(seconds)) + 0.5);
+  const end = Math.max(1, Math.round(seconds)) + 0.5;
+  const whole = series.filter(({ t }, i) => t < end && t - (series[i - 1]?.t ?? 0) > 0.5);
   const every = Math.ceil(whole.length / SERIES_POINTS_MAX);
   const shown = whole.filter((_, i) => i % every === 0);
   const lines = keys
@@ -71,13 +72,21 @@ function overTime({ series, seconds }, { title, format }, keys) {
     .filter(({ points }) => points.length > 0);
   if (lines.length === 0) return null;
   const max = Math.max(...lines.flatMap(({ points }) => points.map(([, value]) => value)));
-  return lineChart({ title, lines, x: { ...time(shown.at(-1).t), label: 'seconds' }, y: { ...linear(max), format } });
+  return lineChart({
+    title,
+    lines,
+    x: { ...time(shown[0].t, shown.at(-1).t), label: 'seconds' },
+    y: { ...linear(max), format },
+  });
 }
 
-function time(last) {
-  const step = Math.max(1, Math.ceil(last / X_TICKS_MAX));
-  const ticks = Array.from({ length: Math.floor(last / step) + 1 }, (_, i) => i * step);
-  return { at: (t) => t / last, ticks, format: String };
+function time(first, last) {
+  const step = Math.max(1, Math.ceil((last - first) / X_TICKS_MAX));
+  const ticks = Array.from(
+    { length: Math.floor((last - first) / step + 0.1) + 1 },
+    (_, i) => Math.round(first) + i * step,
+  );
+  return { at: (t) => (last === first ? 0.5 : (t - first) / (last - first)), ticks, format: String };
 }
 
 /** @returns {string | null} SVG */

@@ -3,7 +3,7 @@ import { SCENARIOS } from '../scenarios.mjs';
 import { escaped } from './chart.mjs';
 import { comparisonChart, cpuChart, latencyChart, latencyOverTimeChart, throughputChart } from './charts.mjs';
 import { pageStyle } from './style.mjs';
-import { bytes, duration, figure, resultRows, serverName } from './text.mjs';
+import { bytes, duration, figure, idleUs, resultRows, serverName } from './text.mjs';
 
 /** @param {{title: string, createdAt: string, machine: object, results: object[], comparisons?: object[]}} report */
 export function page({ title, createdAt, machine, results, comparisons = [] }) {
@@ -61,17 +61,17 @@ const grid = (charts) =>
 const figures = (list) =>
   `<dl class="figures">${list.map(([name, value]) => `<div><dt>${escaped(name)}</dt><dd>${escaped(value)}</dd></div>`).join('')}</dl>`;
 
-function figuresOf({ scenario, rates, latency_us: latency, cpu, memory, floor }) {
+function figuresOf(result) {
+  const { rates, latency_us: latency, cpu, memory, floor } = result;
+  const isIdle = result.scenario === 'idle';
   const all = [
-    scenario !== 'idle' && ['operations/s', figure(rates.operations_per_second)],
+    !isIdle && ['operations/s', figure(rates.operations_per_second)],
     rates.deliveries_per_second > 0 && ['deliveries/s', figure(rates.deliveries_per_second)],
     latency && ['latency p50', duration(latency.p50)],
     latency && ['latency p99', duration(latency.p99)],
     cpu.per_delivery_us !== null && ['CPU per delivery', duration(cpu.per_delivery_us)],
-    cpu.per_operation_us !== null && [
-      scenario === 'idle' ? 'CPU to connect' : 'CPU per operation',
-      duration(cpu.per_operation_us),
-    ],
+    !isIdle && cpu.per_operation_us !== null && ['CPU per operation', duration(cpu.per_operation_us)],
+    isIdle && ['CPU per connection and second', duration(idleUs(result))],
     floor && ['of the floor', `${figure(floor.times)} ×`],
     memory.per_connection !== null && ['RSS per connection', bytes(memory.per_connection)],
     memory.server_rss_peak !== null && ['RSS at most', bytes(memory.server_rss_peak)],

@@ -18,7 +18,7 @@ export function log(min, max) {
   return { at: (value) => (Math.log10(value) - low) / (high - low), ticks };
 }
 
-const PERCENTILES = [0, 50, 90, 99, 99.9, 99.99, 99.999];
+const PERCENTILES = [50, 90, 99, 99.9, 99.99, 99.999];
 
 /** As HdrHistogram plots percentiles: each further nine takes as much room. @param {number} max  below 100 */
 export function percentiles(max) {

@@ -34,10 +34,7 @@ export function summaryOf(result) {
   ];
   if (!valid) lines.push(`  VOID: ${result.void}`);
   if (scenario === 'idle') {
-    lines.push(
-      `  ${bytes(memory.per_connection)} RSS per connection, ${duration(cpu.per_operation_us)} CPU to connect`,
-    );
-    lines.push(`  ${figure(cpu.server_total_s)} s CPU while idle`);
+    lines.push(`  per connection ${bytes(memory.per_connection)} RSS and ${duration(idleUs(result))} CPU a second`);
     return lines.join('\n');
   }
   const delivered = rates.deliveries_per_second > 0 ? `, ${figure(rates.deliveries_per_second)} deliveries/s` : '';
@@ -56,14 +53,18 @@ export function summaryOf(result) {
 
 const rate = (value) => (value > 0 ? figure(value) : '–');
 
+/** CPU per connection and second, µs. */
+export const idleUs = ({ cpu, counts, seconds }) =>
+  cpu.server_total_s === null ? null : (cpu.server_total_s * 1e6) / seconds / counts.connections;
+
 const COLUMNS = [
   ['scenario', (r) => r.scenario],
-  ['operations/s', (r) => rate(r.rates.operations_per_second)],
+  ['operations/s', (r) => rate(r.scenario === 'idle' ? 0 : r.rates.operations_per_second)],
   ['deliveries/s', (r) => rate(r.rates.deliveries_per_second)],
   ['p50', (r) => duration(r.latency_us?.p50)],
   ['p99', (r) => duration(r.latency_us?.p99)],
   ['p99.9', (r) => duration(r.latency_us?.p999)],
-  ['CPU/operation', (r) => duration(r.cpu.per_operation_us)],
+  ['CPU/operation', (r) => duration(r.scenario === 'idle' ? null : r.cpu.per_operation_us)],
   ['CPU/delivery', (r) => duration(r.cpu.per_delivery_us)],
   ['× floor', (r) => figure(r.floor?.times)],
   ['RSS', (r) => bytes(r.memory.server_rss_peak)],
