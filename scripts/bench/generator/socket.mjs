@@ -1,6 +1,6 @@
 /** The client side of a WebSocket, reduced to what a load generator needs: no copies, no events, no buffers per socket. */
 import { randomBytes } from 'node:crypto';
-import { connect } from 'node:net';
+import { connect, isIP } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 
 const OPCODE_CLOSE = 8;
@@ -33,7 +33,9 @@ export class WebSocketClient {
     const secure = url.protocol === 'https:' || url.protocol === 'wss:';
     const host = url.hostname.replace(/^\[|\]$/g, '');
     const to = { host, port: Number(url.port) || (secure ? 443 : 80), localAddress, noDelay: true };
-    this.socket = secure ? connectTls({ ...to, servername: host, rejectUnauthorized: !tlsInsecure }) : connect(to);
+    this.socket = secure
+      ? connectTls({ ...to, servername: isIP(host) ? '' : host, rejectUnauthorized: !tlsInsecure })
+      : connect(to);
     this.socket.on(secure ? 'secureConnect' : 'connect', () => this.socket.write(upgradeRequest(url, subprotocol)));
     this.socket.on('data', (chunk) => this.#read(chunk));
     this.socket.on('error', (error) => this.#lost(onLost, error.message));

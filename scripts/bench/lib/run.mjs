@@ -18,7 +18,7 @@ export const COMMON_HELP = `  --redis           with a redis-server of its own i
   and the load: ${Object.keys(LOAD_OPTIONS)
     .map((name) => `--${name}`)
     .join(' ')}
-  of a server that runs already: ${SERVER_FLAGS.map((name) => `--${name}`).join(' ')}`;
+  of a server that runs already: ${SERVER_FLAGS.map((name) => `--${name}`).join(' ')} --tls-insecure`;
 
 /**
  * @param {object} extra  options of the script, as for parseArgs
@@ -33,6 +33,7 @@ export function readRun(argv, extra = {}) {
     options: {
       ...Object.fromEntries(passed.map((name) => [name, { type: 'string' }])),
       redis: { type: 'boolean', default: false },
+      'tls-insecure': { type: 'boolean', default: false },
       generator: { type: 'string' },
       out: { type: 'string' },
       png: { type: 'boolean', default: false },
@@ -49,6 +50,7 @@ export function readRun(argv, extra = {}) {
   const given = passed.filter((name) => values[name] !== undefined);
   for (const name of given) LOAD_OPTIONS[name]?.read(name, values[name]);
   const flags = given.flatMap((name) => [`--${name}`, values[name]]);
+  if (values['tls-insecure']) flags.push('--tls-insecure');
   const of = (name, scenario) => Number(values[name] ?? defaultsOf(scenario)[name]);
   return { scenarios, values, flags, seconds: (scenario) => of('seconds', scenario) + of('warmup', scenario) };
 }

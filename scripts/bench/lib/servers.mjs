@@ -32,11 +32,14 @@ export async function startServer({ target, redis = false, config = {}, nodeFlag
     return { url: target, pid: pidBehind(target), redis: [], output: () => '', stop: async () => {} };
   }
   const folder = mkdtempSync(join(tmpdir(), 'gyre-bench-'));
+  const clear = () => rmSync(folder, { recursive: true, force: true });
+  process.once('exit', clear);
   const store = redis ? await startRedis(folder) : null;
   const stop = async (server) => {
     await server?.end();
     await store?.end();
-    rmSync(folder, { recursive: true, force: true });
+    process.off('exit', clear);
+    clear();
   };
   try {
     const file = join(folder, 'config.json');
