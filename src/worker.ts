@@ -11,6 +11,7 @@ import { Edge } from './channels/edge.js';
 import { Owner, POSITION_CHECK_STEP_MS } from './channels/owner.js';
 import { Client } from './clients/client.js';
 import type { ClientDeps } from './clients/deps.js';
+import { Emulation } from './clients/emulation.js';
 import { Homes } from './clients/homes.js';
 import { Registry } from './clients/registry.js';
 import type { Peer, Socket } from './clients/socket.js';
@@ -29,9 +30,11 @@ import { beat } from './threads/heartbeat.js';
 import { joinMesh } from './threads/join.js';
 import type { FromWorker, ToWorker, WorkerBoot } from './threads/messages.js';
 import { createChildApp } from './transport/child.js';
-import type { HttpRoute } from './transport/http.js';
+import { emulationRoute } from './transport/emulation.js';
+import type { HttpRoute, StreamRoute } from './transport/http.js';
 import { registerHttp } from './transport/http-server.js';
 import { compileOrigins } from './transport/origins.js';
+import { httpStreamRoute, type StreamEndpoint, sseRoute } from './transport/streams.js';
 import { registerWebSocket } from './transport/websocket.js';
 
 const REPORT_MS = 1000;
@@ -120,9 +123,11 @@ const commandDeps: CommandDeps = {
   registry,
   clock,
   version: node.version,
+  nodeUid: node.uid,
 };
 const clientDeps: ClientDeps = {
   config,
+  slot,
   turn,
   wheel,
   clock,
@@ -164,9 +169,9 @@ answerSurveys(asks, {
   channels: () => edge.localChannels(),
 });
 
-// The memory engine has no shards.
+const emulation = new Emulation(asks, registry, node.uid);
 
-const routes: HttpRoute[] = apiRoutes(config.http_api, {
+const routes: (HttpRoute | StreamRoute)[] = apiRoutes(config.http_api, {
   access,
   channels: edge,
   control,
@@ -182,16 +187,33 @@ if (config.dev.demo) {
   routes.push(...demoRoutes(sign));
 }
 
+/** What endpoints for clients have in common. */
+const endpoint: Pick<StreamEndpoint, 'headers' | 'allowsOrigin' | 'admit' | 'open' | 'onError'> = {
+  headers: config.client.user_id_http_header ? [config.client.user_id_http_header.toLowerCase()] : [],
+  allowsOrigin: compileOrigins(config.client.allowed_origins),
+  admit: () => (admission.admit(monotonicClock.now()) ? 'ok' : 'busy'),
+  open: openSession,
+  onError: fail,
+};
+const DEFAULT_BODY_BYTES = 64 * 1024;
+const at = (options: { handler_prefix: string; max_request_body_size: number }) => ({
+  path: options.handler_prefix.replace(/\/+$/, '') || '/',
+  maxBodyBytes: options.max_request_body_size || DEFAULT_BODY_BYTES,
+});
+const { http_stream, sse } = config;
+if (http_stream.enabled) routes.push(httpStreamRoute({ ...endpoint, ...at(http_stream) }));
+if (sse.enabled) routes.push(sseRoute({ ...endpoint, ...at(sse) }));
+if (http_stream.enabled || sse.enabled) {
+  const { allowsOrigin } = endpoint;
+  routes.push(emulationRoute({ ...at(config.emulation), allowsOrigin, pass: (request) => emulation.pass(request) }));
+}
+
 const app = createChildApp((uws) => {
   if (!config.websocket.disabled)
     registerWebSocket(uws, {
+      ...endpoint,
       path: config.websocket.handler_prefix || '/',
       options: config.websocket,
-      headers: config.client.user_id_http_header ? [config.client.user_id_http_header.toLowerCase()] : [],
-      allowsOrigin: compileOrigins(config.client.allowed_origins),
-      admit: () => (admission.admit(monotonicClock.now()) ? 'ok' : 'busy'),
-      open: openSession,
-      onError: fail,
     });
   registerHttp(uws, routes, (error) => log.error({ err: error }, 'an HTTP handler failed'));
 });

@@ -13,6 +13,7 @@ import { type Codec, InappropriatePayload } from '../protocol/codec.js';
 import { type ClientError, type Disconnect, disconnects, type Unsubscribe } from '../protocol/codes.js';
 import type { Bytes, ClientInfo, Push, Reply } from '../protocol/messages.js';
 import type { ClientDeps } from './deps.js';
+import { newSession } from './emulation.js';
 import { Inbox } from './inbox.js';
 import { Keepalive } from './keepalive.js';
 import { Outbox, type OutboxOwner } from './outbox.js';
@@ -31,8 +32,8 @@ export function isDisconnect(refusal: Refusal): refusal is Disconnect {
 
 export class Client implements Session, Subscriber, OutboxOwner {
   readonly id = randomUUID();
-  /** Only unidirectional and emulated transports have one. */
-  readonly session = '';
+  /** By which its commands find it, where they come by other requests (see emulation.ts); '' for WebSocket. */
+  readonly session: string;
   state: ClientState = 'fresh';
   user = '';
   connInfo: Bytes | undefined = undefined;
@@ -58,6 +59,7 @@ export class Client implements Session, Subscriber, OutboxOwner {
   ) {
     this.peer = peer;
     this.framePingPong = peer.framePingPong;
+    this.session = peer.transport === 'websocket' ? '' : newSession(deps.slot);
     this.outbox = new Outbox(this, deps.turn, deps.config.client.queue_max_size);
     this.inbox = new Inbox(this);
     this.keepalive = new Keepalive(this);

@@ -37,6 +37,8 @@ export interface Log {
 
 export interface ClientDeps {
   readonly config: ClientConfig;
+  /** Of this worker. */
+  readonly slot: number;
   readonly turn: Pick<Turn, 'touch'>;
   readonly wheel: TimerWheel;
   readonly clock: Clock;

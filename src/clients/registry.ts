@@ -6,6 +6,8 @@ export class Registry {
   private readonly byId = new Map<string, Client>();
   /** A user's connections are linked through the clients themselves: most users have one. */
   private readonly byUser = new Map<string, Client>();
+  /** Those that have a session. */
+  private readonly bySession = new Map<string, Client>();
   /** Live subscriptions, kept by the clients. */
   subscriptions = 0;
 
@@ -27,8 +29,13 @@ export class Registry {
     return this.byId.get(id);
   }
 
+  withSession(session: string): Client | undefined {
+    return this.bySession.get(session);
+  }
+
   add(client: Client): void {
     this.byId.set(client.id, client);
+    if (client.session !== '') this.bySession.set(client.session, client);
     const first = this.byUser.get(client.user);
     if (first === undefined) {
       this.byUser.set(client.user, client);
@@ -42,6 +49,7 @@ export class Registry {
 
   remove(client: Client): void {
     if (!this.byId.delete(client.id)) return;
+    this.bySession.delete(client.session);
     const { previousOfUser: previous, nextOfUser: next } = client;
     if (next !== null) next.previousOfUser = previous;
     if (previous !== null) previous.nextOfUser = next;

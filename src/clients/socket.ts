@@ -11,18 +11,16 @@ export const DROPPED = 2;
 export interface Socket {
   /** Write one frame. The bytes are read before the call returns. */
   send(frame: Bytes, binary: boolean): 0 | 1 | 2;
-  /** Bytes accepted but not yet handed to the kernel. */
-  bufferedBytes(): number;
-  /** Native WebSocket ping. */
+  /** Native WebSocket ping; only where the peer asked for `framePingPong`. */
   ping(): void;
-  /** Close politely, with a close frame. `closed` follows. */
+  /** Close politely: with a close frame, or a disconnect push where there are none. `closed` follows. */
   end(code: number, reason: string): void;
   /** Close at once. `closed` follows. */
   destroy(): void;
 }
 
 export interface Peer {
-  readonly transport: 'websocket';
+  readonly transport: 'websocket' | 'http_stream' | 'sse';
   readonly protocol: 'json' | 'protobuf';
   /** `cf_ws_frame_ping_pong=true`: native ping frames instead of protocol pings. */
   readonly framePingPong: boolean;

@@ -9,11 +9,13 @@ import type { NodeInfo } from '../api/info.js';
 import { answerHealth } from '../api/ready.js';
 import { type ChannelsAnswer, mergeChannels } from '../api/survey.js';
 import type { ControlOp } from '../clients/control-ops.js';
+import { answerEmulation, emulateHere, emulationCodes } from '../clients/emulation.js';
 import { controlWorkers } from '../clients/worker-control.js';
 import type { Controller, ShardHealth } from '../engine/engine.js';
 import type { Clock } from '../lib/clock.js';
 import type { Asks } from '../mesh/asks.js';
 import { errors } from '../protocol/codes.js';
+import { decodeProtoEmulation, type EmulationRequest, encodeEmulation } from '../protocol/emulation.js';
 import type { Bytes } from '../protocol/messages.js';
 import { ProtoError } from '../protocol/proto-reader.js';
 import {
@@ -82,6 +84,7 @@ export class Cluster implements ClusterView {
     });
     answerClusterView(asks, this);
     answerHealth(asks, () => this.#shards());
+    answerEmulation(asks, (request) => this.#emulate(request));
     asks.answer('cluster.control', (op) => this.#control(op as ControlOp));
   }
 
@@ -124,6 +127,12 @@ export class Cluster implements ClusterView {
   async #control(op: ControlOp): Promise<void> {
     await this.#send(op, '');
     await controlWorkers(this.deps.asks, op);
+  }
+
+  async #emulate(request: EmulationRequest): Promise<boolean> {
+    if (!this.#nodes.knows(request.node)) return false;
+    await this.#surveys.askOne(request.node, EMULATION, encodeEmulation(request));
+    return true;
   }
 
   async #send(message: ControlMessage, nodeUid: string): Promise<void> {
@@ -174,13 +183,22 @@ export class Cluster implements ClusterView {
   }
 
   async #answer(op: string, data: Bytes): Promise<SurveyReply> {
-    if (op !== 'channels') return failed(surveyCodes.methodNotFound);
+    if (op === EMULATION) return this.#answerEmulation(data);
+    if (op !== 'channels') return empty(surveyCodes.methodNotFound);
     try {
       const pattern = decodeChannelsRequest(data);
-      if (!isGlob(pattern)) return failed(surveyCodes.invalidRequest);
+      if (!isGlob(pattern)) return empty(surveyCodes.invalidRequest);
       return { code: 0, data: encodeChannelsResult(await this.#ownChannels(pattern)) };
     } catch (error) {
-      return failed(error instanceof ProtoError ? surveyCodes.invalidRequest : surveyCodes.internal);
+      return empty(error instanceof ProtoError ? surveyCodes.invalidRequest : surveyCodes.internal);
+    }
+  }
+
+  async #answerEmulation(data: Bytes): Promise<SurveyReply> {
+    try {
+      return empty(await emulateHere(this.deps.asks, decodeProtoEmulation(data)));
+    } catch (error) {
+      return empty(error instanceof ProtoError ? emulationCodes.badRequest : surveyCodes.internal);
     }
   }
 
@@ -201,7 +219,9 @@ const GOODBYE_MAX_MS = 1000;
 
 const ALONE: Placement = { fingerprint: '', shards: 0, isChanging: false, asCentrifugo: true };
 
-const failed = (code: number): SurveyReply => ({ code, data: NO_BYTES });
+const EMULATION = 'centrifuge_emulation';
+
+const empty = (code: number): SurveyReply => ({ code, data: NO_BYTES });
 const NO_BYTES = Buffer.alloc(0);
 
 function channelsIn({ code, data }: SurveyReply): ChannelsAnswer {

@@ -84,6 +84,11 @@ export class Nodes {
     return this.#others.keys();
   }
 
+  knows(uid: string): boolean {
+    this.#expire();
+    return this.#others.has(uid);
+  }
+
   /** This node first. */
   async list(): Promise<NodeInfo[]> {
     const own = await this.deps.info();

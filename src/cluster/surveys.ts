@@ -1,7 +1,8 @@
 /**
- * Questions to the other nodes: one request to everybody, an answer from each to the asking node (centrifuge `Node.Survey`).
+ * Questions to the other nodes: one request to everybody or to one, an answer from each to the asking node (centrifuge
+ * `Node.Survey`).
  *
- * A survey ends when every node that was known at its start has answered or left, or after {@link SURVEY_TIMEOUT_MS} in
+ * A survey ends when every node that was asked and known at its start has answered or left, or after {@link SURVEY_TIMEOUT_MS} in
  * failure: a part of the answer would look like all of it.
  */
 import { errors } from '../protocol/codes.js';
@@ -50,7 +51,13 @@ export class Surveys {
    */
   ask(op: string, data: Bytes): Promise<SurveyReply[]> {
     const others = [...this.deps.others()];
-    return others.length === 0 ? Promise.resolve([]) : this.#ask(others, op, data);
+    return others.length === 0 ? Promise.resolve([]) : this.#ask(others, op, data, '');
+  }
+
+  /** {@link ask} one node, which is known. No reply if it leaves meanwhile. */
+  async askOne(uid: string, op: string, data: Bytes): Promise<SurveyReply | undefined> {
+    const [reply] = await this.#ask([uid], op, data, uid);
+    return reply;
   }
 
   /** Another node asks. */
@@ -75,7 +82,7 @@ export class Surveys {
     }
   }
 
-  #ask(others: readonly string[], op: string, data: Bytes): Promise<SurveyReply[]> {
+  #ask(others: readonly string[], op: string, data: Bytes, to: string): Promise<SurveyReply[]> {
     return new Promise((resolve, reject) => {
       if (this.#open.size >= OPEN_SURVEYS_MAX) {
         reject(errors.tooManyRequests);
@@ -97,7 +104,7 @@ export class Surveys {
         },
       };
       this.#open.set(id, survey);
-      this.deps.send({ kind: 'survey_request', request: { id, op, data } }, '').catch(survey.end);
+      this.deps.send({ kind: 'survey_request', request: { id, op, data } }, to).catch(survey.end);
     });
   }
 }

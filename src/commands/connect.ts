@@ -78,7 +78,7 @@ function finish(client: Client, request: ConnectRequest, id: number, deps: Comma
 
 function connectResult(
   client: Client,
-  { config, clock, version }: CommandDeps,
+  { config, clock, version, nodeUid }: CommandDeps,
   subs: Record<string, SubscribeResult> | undefined,
 ): ConnectResult {
   const { ping_interval, pong_timeout, connect_include_server_time } = config.client;
@@ -92,7 +92,10 @@ function connectResult(
     result.ping = Math.floor(ping_interval / 1000);
     result.pong = pong_timeout > 0;
   }
-  if (client.session !== '') result.session = client.session;
+  if (client.session !== '') {
+    result.session = client.session;
+    result.node = nodeUid;
+  }
   if (connect_include_server_time) result.time = clock.now();
   return result;
 }

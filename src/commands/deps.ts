@@ -52,6 +52,8 @@ export interface CommandDeps {
   readonly clock: Clock;
   /** As clients see it in the connect result. */
   readonly version: string;
+  /** As clients name it to have their commands find it. */
+  readonly nodeUid: string;
 }
 
 export function callerOf(client: Client, config: CommandConfig): Caller {

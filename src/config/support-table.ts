@@ -19,8 +19,7 @@ const never = (reason: string): Support => ({ status: 'never', reason });
 const notTheEngine = unused('only memory and Redis are');
 const outgoing = never('connections to Redis are outgoing: no client connects');
 const noReplicas = never('nothing is read from replicas, which may be behind; nor does Centrifugo 6.9');
-const refusedConnections = 'connections of this kind are refused';
-const onlyWebSocket = notYet('clients connect by WebSocket');
+const noOtherTransport = notYet('clients connect by WebSocket, HTTP streaming or Server-Sent Events');
 const unusedProxy = warned('nothing that is supported asks a proxy');
 const buffers = never('uWebSockets.js manages its buffers itself');
 
@@ -72,14 +71,14 @@ export const supportTable: Readonly<Record<string, Support>> = {
   'websocket.read_buffer_size': buffers,
   'websocket.write_buffer_size': buffers,
   'websocket.use_write_buffer_pool': buffers,
-  ...switched('sse', warned(refusedConnections)),
-  ...switched('http_stream', warned(refusedConnections)),
-  emulation: unused(refusedConnections),
-  ...switched('webtransport', onlyWebSocket),
-  ...switched('uni_sse', onlyWebSocket),
-  ...switched('uni_http_stream', onlyWebSocket),
-  ...switched('uni_websocket', onlyWebSocket),
-  ...switched('uni_grpc', onlyWebSocket),
+  sse: supported,
+  http_stream: supported,
+  emulation: supported,
+  ...switched('webtransport', noOtherTransport),
+  ...switched('uni_sse', noOtherTransport),
+  ...switched('uni_http_stream', noOtherTransport),
+  ...switched('uni_websocket', noOtherTransport),
+  ...switched('uni_grpc', noOtherTransport),
   ...switched('admin', notYet('there is no web interface')),
   ...switched('prometheus', warned('no metrics are exported')),
   health: supported,

@@ -55,10 +55,6 @@ export class Connection implements Socket {
     return result;
   }
 
-  bufferedBytes(): number {
-    return this.ws === undefined ? 0 : this.ws.getBufferedAmount();
-  }
-
   ping(): void {
     if (this.ws !== undefined && this.ws.ping() === BUFFERED) this.context.stalls.start(this);
   }

@@ -1,8 +1,19 @@
 /** HTTP routes on an app: reads requests whole, runs their handlers, writes the answers. */
 import { STATUS_CODES } from 'node:http';
-import type { HttpHandler, HttpRequest, HttpResponse, HttpRoute } from './http.js';
+import { formatAddress } from './address.js';
+import type {
+  HttpHandler,
+  HttpRequest,
+  HttpResponse,
+  HttpRoute,
+  HttpStream,
+  StreamHandler,
+  StreamRoute,
+} from './http.js';
+import { ResponseBody } from './response-body.js';
 import type * as uws from './uws.js';
 
+const NO_CONTENT = 204;
 const NO_BODY = Buffer.alloc(0);
 
 /** Plain text answer in the form of Go's `http.Error`, which backends of Centrifugo are used to. */
@@ -23,7 +34,7 @@ const INTERNAL_ERROR = textResponse(500);
  */
 export function registerHttp(
   app: uws.TemplatedApp,
-  routes: readonly HttpRoute[],
+  routes: readonly (HttpRoute | StreamRoute)[],
   onError: (error: unknown) => void,
 ): void {
   for (const route of routes) {
@@ -36,6 +47,8 @@ export function registerHttp(
 class Exchange {
   /** Answered or aborted: the response must not be touched. */
   private over = false;
+  private watched = false;
+  private stream: ResponseBody | undefined;
   private readonly isHead: boolean;
 
   constructor(
@@ -46,8 +59,8 @@ class Exchange {
     this.isHead = req.getMethod() === 'head';
   }
 
-  run(req: uws.HttpRequest, route: HttpRoute): void {
-    const request = new Request(req, route.headers);
+  run(req: uws.HttpRequest, route: HttpRoute | StreamRoute): void {
+    const request = new Request(req, this.res, route.headers);
     if (hasBody(req)) {
       this.watchAbort();
       this.collectBody(Number(req.getHeader('content-length')), route.maxBodyBytes, (body) => {
@@ -61,12 +74,15 @@ class Exchange {
   }
 
   private watchAbort(): void {
+    if (this.watched) return;
+    this.watched = true;
     this.res.onAborted(() => {
       this.over = true;
+      this.stream?.aborted();
     });
   }
 
-  private handle(handler: HttpHandler, request: HttpRequest): void {
+  private handle(handler: HttpHandler | StreamHandler, request: HttpRequest): void {
     try {
       const answer = handler(request);
       if (answer instanceof Promise) {
@@ -74,10 +90,18 @@ class Exchange {
           (response) => this.answer(response),
           (error) => this.fail(error),
         );
-      } else this.answer(answer);
+      } else if ('open' in answer) this.openStream(answer);
+      else this.answer(answer);
     } catch (error) {
       this.fail(error);
     }
+  }
+
+  private openStream(stream: HttpStream): void {
+    this.watchAbort();
+    this.stream = new ResponseBody(this.res, stream);
+    this.over = true;
+    this.stream.open();
   }
 
   /** @param announcedBytes  0 when the length is not known in advance */
@@ -121,7 +145,8 @@ class Exchange {
   private write({ status, headers, body = '' }: HttpResponse, close: boolean): void {
     this.res.writeStatus(`${status} ${STATUS_CODES[status] ?? 'Unknown'}`);
     for (const name in headers) this.res.writeHeader(name, headers[name]!);
-    if (this.isHead) this.res.endWithoutBody(Buffer.byteLength(body), close);
+    if (status === NO_CONTENT) this.res.endWithoutBody();
+    else if (this.isHead) this.res.endWithoutBody(Buffer.byteLength(body), close);
     else this.res.end(body, close);
   }
 }
@@ -139,11 +164,19 @@ class Request implements HttpRequest {
   body: Buffer = NO_BODY;
   private readonly headers: Record<string, string> = {};
 
-  constructor(req: uws.HttpRequest, headerNames: readonly string[]) {
+  constructor(
+    req: uws.HttpRequest,
+    private readonly res: uws.HttpResponse,
+    headerNames: readonly string[],
+  ) {
     this.method = req.getMethod();
     this.path = req.getUrl();
     this.query = req.getQuery() ?? '';
     for (const name of headerNames) this.headers[name] = req.getHeader(name);
+  }
+
+  remoteAddress(): string {
+    return formatAddress(new Uint8Array(this.res.getRemoteAddress()));
   }
 
   header(name: string): string {

@@ -1,4 +1,5 @@
 /** HTTP as handlers see it, free of any server library. */
+import type { Bytes } from '../protocol/messages.js';
 
 export interface HttpRequest {
   /** Lower case. */
@@ -10,6 +11,8 @@ export interface HttpRequest {
   /** Raw query string, without '?'. */
   readonly query: string;
   readonly body: Buffer;
+  /** The peer's IP address. Only to be asked before the handler returns. */
+  remoteAddress(): string;
 }
 
 export interface HttpResponse {
@@ -19,6 +22,41 @@ export interface HttpResponse {
 }
 
 export type HttpHandler = (request: HttpRequest) => HttpResponse | Promise<HttpResponse>;
+
+/** An answer that goes on for as long as both sides want. */
+export interface HttpStream {
+  /** Sent, with status 200, together with the first bytes. */
+  readonly headers: Readonly<Record<string, string>>;
+  /**
+   * Some bytes that mean nothing to the reader, at any time: the library hands on what it keeps only along with more.
+   */
+  readonly filler: Bytes;
+  open(body: StreamBody): StreamOwner;
+}
+
+/** The sending end. After `end`, `destroy` or `closed` its methods do nothing. */
+export interface StreamBody {
+  /** @returns false when not all of it has left: `writable` follows. */
+  write(bytes: Bytes): boolean;
+  /** Last bytes. What is kept still goes out, to a peer that reads on. */
+  end(bytes: Bytes): void;
+  /** Close at once. */
+  destroy(): void;
+}
+
+/** Calls come from native callbacks, and must not throw. */
+export interface StreamOwner {
+  /** There is room again. */
+  writable(): void;
+  /** By the peer, an error, or the app: not by {@link StreamBody.end} or {@link StreamBody.destroy}. */
+  closed(): void;
+}
+
+export type StreamHandler = (request: HttpRequest) => HttpResponse | HttpStream;
+
+export interface StreamRoute extends Omit<HttpRoute, 'handle'> {
+  readonly handle: StreamHandler;
+}
 
 export interface HttpRoute {
   /** Method-agnostic: the handler answers 405 itself. Ends in '/*' for a prefix. */

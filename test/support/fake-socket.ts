@@ -1,4 +1,4 @@
-import { BUFFERED, DROPPED, SENT, type Socket } from '../../src/clients/socket.js';
+import { type BUFFERED, DROPPED, type SENT, type Socket } from '../../src/clients/socket.js';
 
 /** A socket that keeps what it was told. */
 export class FakeSocket implements Socket {
@@ -15,10 +15,6 @@ export class FakeSocket implements Socket {
     this.binary = binary;
     if (this.answer !== DROPPED) this.frames.push(Buffer.from(frame));
     return this.answer;
-  }
-
-  bufferedBytes(): number {
-    return this.answer === BUFFERED ? 1 : 0;
   }
 
   ping(): void {

@@ -69,9 +69,11 @@ export class Rig {
       registry: this.registry,
       clock: this.clock,
       version: '1.2.3',
+      nodeUid: 'this node',
     };
     this.deps = {
       config: this.config,
+      slot,
       turn: this.turn,
       wheel: this.wheel,
       clock: this.clock,

@@ -128,7 +128,6 @@ describe('stalls', () => {
   const socket = (): Socket => {
     const fake: Socket = {
       send: () => 1,
-      bufferedBytes: () => 0,
       ping: () => {},
       end: () => {},
       destroy: vi.fn(() => watch.stop(fake)),

@@ -240,7 +240,7 @@ describe('closing', () => {
     start({
       on: {
         closed(socket) {
-          results.push(socket.send(Buffer.from('x'), false), socket.bufferedBytes());
+          results.push(socket.send(Buffer.from('x'), false));
           socket.ping();
           socket.end(3000, '');
           socket.destroy();
@@ -249,7 +249,7 @@ describe('closing', () => {
     });
     const client = await open(server.ws);
     client.terminate();
-    await vi.waitFor(() => expect(results).toEqual([2, 0]));
+    await vi.waitFor(() => expect(results).toEqual([2]));
     expect(server.sessions[0]?.closes).toBe(1);
   });
 
@@ -302,7 +302,6 @@ describe('backpressure', () => {
       on: {
         receive(socket) {
           while (results.at(-1) !== 0) results.push(socket.send(MEGABYTE, true));
-          expect(socket.bufferedBytes()).toBeGreaterThan(0);
         },
       },
     });
@@ -319,7 +318,6 @@ describe('backpressure', () => {
     client.resume();
     await vi.waitFor(() => expect(received).toBe(results.length * MEGABYTE.length));
     await vi.waitFor(() => expect(server.sessions[0]?.drains).toBe(1));
-    expect(server.sessions[0]?.socket.bufferedBytes()).toBe(0);
   });
 
   it('without progress for write_timeout closes the connection', async () => {
