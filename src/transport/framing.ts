@@ -7,9 +7,8 @@ import type { Bytes } from '../protocol/messages.js';
 export interface Framing {
   readonly codec: Codec;
   readonly contentType: string;
-  /** What the body begins with. */
+  /** See HttpStream, also for the next. */
   readonly preamble: Bytes;
-  /** See HttpStream. */
   readonly filler: Bytes;
   /** A frame of the codec as part of the body. */
   wrap(frame: Bytes): Bytes;
@@ -46,7 +45,10 @@ const protobuf: Framing = {
 
 export const streamFraming = (protocol: Codec['name']): Framing => (protocol === 'json' ? jsonLines : protobuf);
 
-/** Server-Sent Events (WHATWG HTML 9.2): one event for each message. The filler is a comment. */
+/**
+ * Server-Sent Events (WHATWG HTML 9.2): one event for each message. The filler is a comment. Readers know by the preamble
+ * that the stream is open; the `eventsource` package for Node.js understands none that comes together with an event.
+ */
 export const eventFraming: Framing = {
   codec: jsonCodec,
   contentType: 'text/event-stream; charset=utf-8',

@@ -9,7 +9,6 @@ import type { StreamBody, StreamOwner } from './http.js';
  */
 export class HttpConnection implements Socket, StreamOwner {
   private session: Session | undefined;
-  private begun = false;
   private over = false;
 
   constructor(
@@ -31,14 +30,14 @@ export class HttpConnection implements Socket, StreamOwner {
 
   send(frame: Bytes): 0 | 1 | 2 {
     if (this.over) return DROPPED;
-    return this.body.write(this.wrap(frame)) ? SENT : BUFFERED;
+    return this.body.write(this.framing.wrap(frame)) ? SENT : BUFFERED;
   }
 
   ping(): void {}
 
   end(code: number, reason: string): void {
-    if (!this.finish()) return;
-    this.body.end(this.wrap(this.framing.codec.encodePush({ disconnect: { code, reason } })));
+    const { codec, wrap } = this.framing;
+    if (this.finish()) this.body.end(wrap(codec.encodePush({ disconnect: { code, reason } })));
   }
 
   destroy(): void {
@@ -69,14 +68,6 @@ export class HttpConnection implements Socket, StreamOwner {
     const session = this.session;
     this.session = undefined;
     this.guard(() => session?.closed());
-  }
-
-  private wrap(frame: Bytes): Bytes {
-    const bytes = this.framing.wrap(frame);
-    if (this.begun) return bytes;
-    this.begun = true;
-    const { preamble } = this.framing;
-    return preamble.length === 0 ? bytes : Buffer.concat([preamble, bytes]);
   }
 
   private guard(run: () => void): void {

@@ -27,6 +27,8 @@ export type HttpHandler = (request: HttpRequest) => HttpResponse | Promise<HttpR
 export interface HttpStream {
   /** Sent, with status 200, together with the first bytes. */
   readonly headers: Readonly<Record<string, string>>;
+  /** Sent at once, as a chunk of its own; empty for none. */
+  readonly preamble: Bytes;
   /**
    * Some bytes that mean nothing to the reader, at any time: the library hands on what it keeps only along with more.
    */

@@ -26,6 +26,7 @@ export class ResponseBody implements StreamBody {
       this.writable();
       return true;
     });
+    if (this.stream.preamble.length > 0) this.write(this.stream.preamble);
     this.owner = this.stream.open(this);
   }
 

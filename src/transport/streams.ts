@@ -78,6 +78,7 @@ function begin(
   };
   return {
     headers: { ...cors, ...RESPONSE_HEADERS, 'Content-Type': framing.contentType },
+    preamble: framing.preamble,
     filler: framing.filler,
     open(body) {
       const connection = new HttpConnection(body, framing, (error) => endpoint.onError(error));

@@ -12,7 +12,14 @@ async function ready(workers: ShardHealth[][], main: ShardHealth[], silent: numb
   answerHealth(threads.main, () => main);
   for (const slot of silent) threads.dead.add(slot);
   const route = readyRoute('/health/ready', threads.asks[0]!);
-  const request = { method: 'get', path: route.path, query: '', body: Buffer.alloc(0), header: () => '' };
+  const request = {
+    method: 'get',
+    path: route.path,
+    query: '',
+    body: Buffer.alloc(0),
+    remoteAddress: () => '127.0.0.1',
+    header: () => '',
+  };
   const { status, headers, body } = await route.handle(request);
   expect(headers).toEqual({ 'Content-Type': 'application/json' });
   return { status, body: JSON.parse(String(body)) as unknown };

@@ -414,9 +414,78 @@ describe('channels', () => {
     expect(await ask(5, 'channels', Buffer.from('0a0178', 'hex'))).toEqual(answer(5, 0, '0a070a017812020802'));
     expect(await ask(6, 'channels', Buffer.from('0a025b61', 'hex'))).toEqual(answer(6, surveyCodes.invalidRequest));
     expect(await ask(7, 'channels', Buffer.from('0a', 'hex'))).toEqual(answer(7, surveyCodes.invalidRequest));
-    expect(await ask(8, 'centrifuge_emulation')).toEqual(answer(8, surveyCodes.methodNotFound));
+    expect(await ask(8, 'unknown')).toEqual(answer(8, surveyCodes.methodNotFound));
     a.threads.dead.add(0);
     expect(await ask(9, 'channels')).toEqual(answer(9, surveyCodes.internal));
+  });
+});
+
+describe('commands of clients on one-way transports', () => {
+  const body = { node: 'b', session: '1.s', data: Buffer.from('"x"').toString('base64') };
+  /** { node: 'b', session: '1.s', data: '"x"' } */
+  const DATA = Buffer.from('0a01621203312e731a03227822', 'hex');
+
+  test('travel to the node they name, and to nobody else', async () => {
+    const a = await start('a');
+    const b = await start('b');
+    const heard = bus.listen('c');
+    await settle();
+    const emulated: unknown[] = [];
+    b.threads.asks[1]!.answer('emulate', (asked) => {
+      emulated.push(asked);
+      return 0;
+    });
+    bus.sent.length = 0;
+    heard.length = 0;
+    expect(await a.ask('cluster.emulate', body)).toBe(true);
+    expect(emulated).toEqual([{ ...body, node: '' }]);
+    expect(heard).toEqual([]);
+    expect(bus.sent[0]).toMatchObject({ to: 'b', message: { request: { op: 'centrifuge_emulation', data: DATA } } });
+  });
+
+  test('are refused for a node that is unknown or this one, without asking anybody', async () => {
+    const a = await start('a');
+    bus.sent.length = 0;
+    expect(await a.ask('cluster.emulate', body)).toBe(false);
+    expect(await a.ask('cluster.emulate', { ...body, node: 'a' })).toBe(false);
+    expect(bus.sent).toEqual([]);
+  });
+
+  test('fail when the node does not answer, and end when it leaves', async () => {
+    const a = await start('a');
+    bus.listen('b');
+    bus.say('b', report('b'));
+    const asked = a.ask('cluster.emulate', body);
+    bus.say('b', goodbye);
+    expect(await asked).toBe(true);
+    bus.listen('d');
+    bus.say('d', report('d'));
+    const failing = expect(a.ask('cluster.emulate', { ...body, node: 'd' })).rejects.toBe(errors.internal);
+    for (let ms = 0; ms < SURVEY_TIMEOUT_MS; ms += PING_MS) {
+      bus.say('d', report('d'));
+      await pass(PING_MS);
+    }
+    await failing;
+  });
+
+  test('of other nodes are answered in their encoding', async () => {
+    const a = await start('a');
+    const heard = bus.listen('c');
+    a.threads.asks[1]!.answer('emulate', () => 2);
+    const ask = async (id: number, data: ReturnType<typeof Buffer.alloc>) => {
+      bus.say('c', request(id, 'centrifuge_emulation', data));
+      await settle();
+      return heard.at(-1);
+    };
+    const answer = (id: number, code: number) => ({
+      kind: 'survey_response',
+      response: { id, code, data: Buffer.alloc(0) },
+    });
+    expect(await ask(5, DATA)).toEqual(answer(5, 2));
+    expect(await ask(6, Buffer.from('0a', 'hex'))).toEqual(answer(6, 1));
+    expect(await ask(7, Buffer.from('12017a', 'hex'))).toEqual(answer(7, 2));
+    a.threads.dead.add(1);
+    expect(await ask(8, DATA)).toEqual(answer(8, surveyCodes.internal));
   });
 });
 

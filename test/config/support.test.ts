@@ -39,8 +39,6 @@ test('what is configured but switched off does not matter', () => {
 
 test('what leads to refused clients only is a warning', () => {
   const { warnings } = load({
-    http_stream: { enabled: true },
-    sse: { enabled: true },
     shared_poll: { hmac_secret_key: 'x' },
     proxies: [{ name: 'backend', endpoint: 'http://127.0.0.1:3010/refresh', timeout: '5s' }],
     channel: {
@@ -54,8 +52,6 @@ test('what leads to refused clients only is a warning', () => {
   expect(warnings).toEqual([
     'shared_poll.hmac_secret_key: not supported yet: subscriptions of this kind are refused',
     'proxies["backend"]: not supported yet: nothing that is supported asks a proxy',
-    'sse.enabled: not supported yet: connections of this kind are refused',
-    'http_stream.enabled: not supported yet: connections of this kind are refused',
     'channel.namespaces["keys"], channel.namespaces["poll"]: not supported yet: subscriptions of a type other than stream are refused',
   ]);
 });

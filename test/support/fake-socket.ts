@@ -1,4 +1,4 @@
-import { type BUFFERED, DROPPED, type SENT, type Socket } from '../../src/clients/socket.js';
+import { type BUFFERED, DROPPED, SENT, type Socket } from '../../src/clients/socket.js';
 
 /** A socket that keeps what it was told. */
 export class FakeSocket implements Socket {

@@ -1,7 +1,8 @@
 /** The official client library against a server under test, in both of its encodings. */
 import { once } from 'node:events';
-import { Centrifuge, type Options, type SubscriptionOptions } from 'centrifuge';
+import { Centrifuge, type Options, type SubscriptionOptions, type TransportName } from 'centrifuge';
 import { Centrifuge as ProtobufCentrifuge } from 'centrifuge/build/protobuf';
+import { Agent, EventSource, fetch } from 'undici';
 import { onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
 import { hmacToken } from '../auth/make-token.js';
@@ -60,6 +61,36 @@ export interface Received {
   readonly user: string | undefined;
 }
 
+export interface SdkOptions extends Partial<Options> {
+  /** Instead of WebSocket alone. */
+  readonly transports?: { transport: TransportName; endpoint: string }[];
+}
+
+export type StreamTransport = 'http_stream' | 'sse';
+
+/**
+ * Options for a transport that is not WebSocket. Every request is made on a connection of its own, so that requests in
+ * turn reach all workers.
+ *
+ * @param other  the node that gets the commands.
+ */
+export function overHttp(server: TestServer, transport: StreamTransport, other = server): SdkOptions {
+  const dispatcher = new Agent({ pipelining: 0 });
+  onTestFinished(() => dispatcher.destroy());
+  return {
+    transports: [{ transport, endpoint: `${server.http}/connection/${transport}` }],
+    emulationEndpoint: `${other.http}/emulation`,
+    fetch: (url: string, init: object) => {
+      const answer = fetch(url, { ...init, dispatcher });
+      // The library does not look at what becomes of its commands.
+      answer.catch(() => {});
+      return answer;
+    },
+    readableStream: ReadableStream,
+    eventsource: EventSource,
+  };
+}
+
 /** A connection that keeps its sockets, so that tests can cut them. */
 export class SdkClient {
   readonly centrifuge: Centrifuge;
@@ -69,7 +100,7 @@ export class SdkClient {
   constructor(
     server: TestServer,
     readonly flavour: Flavour,
-    options: Partial<Options>,
+    { transports, ...options }: SdkOptions,
   ) {
     const { sockets } = this;
     class RecordedSocket extends WebSocket {
@@ -78,7 +109,7 @@ export class SdkClient {
         sockets.push(this);
       }
     }
-    this.centrifuge = new flavour.library(server.websocket, {
+    this.centrifuge = new flavour.library(transports ?? server.websocket, {
       websocket: RecordedSocket,
       minReconnectDelay: 5,
       maxReconnectDelay: 50,
@@ -161,12 +192,7 @@ export class SdkSubscription {
 }
 
 /** A client that is not connected yet. */
-export function newClient(
-  server: TestServer,
-  flavour: Flavour,
-  user: string,
-  options: Partial<Options> = {},
-): SdkClient {
+export function newClient(server: TestServer, flavour: Flavour, user: string, options: SdkOptions = {}): SdkClient {
   return new SdkClient(server, flavour, { token: connectionToken(user), ...options });
 }
 
@@ -174,7 +200,7 @@ export const connected = (
   server: TestServer,
   flavour: Flavour,
   user: string,
-  options: Partial<Options> = {},
+  options: SdkOptions = {},
 ): Promise<SdkClient> => newClient(server, flavour, user, options).connect();
 
 /** `count` values to publish, distinct and recognizable. */

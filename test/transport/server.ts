@@ -2,9 +2,9 @@
 import { connect as connectTcp, type Socket as TcpSocket } from 'node:net';
 import { type ClientOptions, WebSocket } from 'ws';
 import type { Peer, Session, Socket } from '../../src/clients/socket.js';
-import type { HttpRoute } from '../../src/transport/http.js';
+import type { HttpRoute, StreamRoute } from '../../src/transport/http.js';
 import { registerHttp } from '../../src/transport/http-server.js';
-import { type us_listen_socket, uws } from '../../src/transport/uws.js';
+import { type TemplatedApp, type us_listen_socket, uws } from '../../src/transport/uws.js';
 import { registerWebSocket, type WebSocketEndpoint } from '../../src/transport/websocket.js';
 import type { WebSocketOptions } from '../../src/transport/websocket-options.js';
 
@@ -63,7 +63,7 @@ export interface Actions {
 export interface Setup extends Partial<Omit<WebSocketEndpoint, 'options' | 'open'>> {
   options?: Partial<WebSocketOptions>;
   on?: Actions;
-  routes?: HttpRoute[];
+  routes?: (HttpRoute | StreamRoute)[];
 }
 
 export interface TestServer {
@@ -72,6 +72,7 @@ export interface TestServer {
   readonly ws: string;
   readonly sessions: RecordingSession[];
   readonly errors: unknown[];
+  readonly app: TemplatedApp;
   close(): void;
 }
 
@@ -101,7 +102,7 @@ export function startServer({ options, on = {}, routes = [], ...endpoint }: Setu
   if (!listening) throw new Error('cannot listen');
   const port = uws().us_socket_local_port(listening);
   const host = `127.0.0.1:${port}`;
-  return { port, url: `http://${host}`, ws: `ws://${host}/ws`, sessions, errors, close: () => void app.close() };
+  return { port, url: `http://${host}`, ws: `ws://${host}/ws`, sessions, errors, app, close: () => void app.close() };
 }
 
 export interface Refused {
