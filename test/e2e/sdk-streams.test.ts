@@ -42,7 +42,8 @@ const cases: [name: string, transport: StreamTransport, flavour: Flavour][] = [
 
 let server: TestServer;
 beforeAll(async () => {
-  server = await startServer({ ...config, log: { level: 'debug' } });
+  // So that the queue decides who is slow, and the log says so.
+  server = await startServer({ ...config, log: { level: 'debug' }, websocket: { write_timeout: '60s' } });
   return () => server.stop();
 });
 
