@@ -18,12 +18,14 @@ import type { Peer, Socket } from './clients/socket.js';
 import { answerControl, WorkerControl } from './clients/worker-control.js';
 import type { CommandDeps } from './commands/deps.js';
 import { dispatch } from './commands/dispatch.js';
+import { renewals } from './commands/renewals.js';
 import { openEngine } from './engine/open.js';
 import { monotonicClock, systemClock } from './lib/clock.js';
 import { TimerWheel } from './lib/timer-wheel.js';
 import { createLog } from './observe/log.js';
 import { codecFor } from './protocol/codecs.js';
 import { disconnects } from './protocol/codes.js';
+import { Proxies } from './proxy/proxies.js';
 import { buildAccess } from './threads/access.js';
 import { Admission } from './threads/admission.js';
 import { beat } from './threads/heartbeat.js';
@@ -114,11 +116,13 @@ mesh.onReplaced((replaced) => {
 
 const wheel = new TimerWheel({ now: clock.now() });
 const stopWheel = wheel.run(clock);
+const proxies = new Proxies(config, log);
 const commandDeps: CommandDeps = {
   config,
   access,
   channels: edge,
   control,
+  proxies,
   homes,
   registry,
   clock,
@@ -135,6 +139,7 @@ const clientDeps: ClientDeps = {
   channels: edge,
   registry,
   homes,
+  renewals: renewals(commandDeps),
   log,
   dispatch: (client, command) => dispatch(client, command, commandDeps),
 };
@@ -187,9 +192,10 @@ if (config.dev.demo) {
   routes.push(...demoRoutes(sign));
 }
 
+const userHeader = config.client.user_id_http_header ? [config.client.user_id_http_header.toLowerCase()] : [];
 /** What endpoints for clients have in common. */
 const endpoint: Pick<StreamEndpoint, 'headers' | 'allowsOrigin' | 'admit' | 'open' | 'onError'> = {
-  headers: config.client.user_id_http_header ? [config.client.user_id_http_header.toLowerCase()] : [],
+  headers: [...userHeader, ...proxies.transportHeaders],
   allowsOrigin: compileOrigins(config.client.allowed_origins),
   admit: () => (admission.admit(monotonicClock.now()) ? 'ok' : 'busy'),
   open: openSession,

@@ -2,6 +2,8 @@
  * What tokens say. Read with the byte scanner and not with JSON.parse, because `info`, `data` and `meta` are carried to
  * other clients and to the application exactly as they were signed: numbers beyond 2^53, key order, spacing.
  */
+import { decodeBase64 } from '../lib/base64.js';
+import { retained } from '../lib/bytes.js';
 import { JsonFields, JsonReader } from '../protocol/json-reader.js';
 import { JsonError } from '../protocol/json-scanner.js';
 import type { Bytes } from '../protocol/messages.js';
@@ -22,6 +24,8 @@ export interface SubscriptionClaims {
   /** Handed to the client with the subscription. */
   data?: Bytes | undefined;
   override?: SubscriptionOverride | undefined;
+  /** Start with the newest publication, unasked, where the channel recovers by cache. Only a connect proxy says so. */
+  cacheRecover?: boolean | undefined;
 }
 
 export interface RegisteredClaims {
@@ -50,29 +54,24 @@ export interface SubscribeClaims extends RegisteredClaims, SubscriptionClaims {
 }
 
 /** `b64…` wins over its JSON twin whichever comes first, so both are kept until the object has been read. */
-interface Base64Twins {
+export interface Base64Twins {
   b64info?: Bytes | undefined;
   b64data?: Bytes | undefined;
 }
 
 const JSON_NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
-const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
-
-/** Outside Buffer's pool: these few bytes live as long as the connection and must not keep an 8 KB slab alive. */
-function retained(view: Bytes): Bytes {
-  const copy = Buffer.allocUnsafeSlow(view.length);
-  copy.set(view);
-  return copy;
-}
 
 const text = (reader: JsonReader): string => reader.string();
-const raw = (reader: JsonReader): Bytes => retained(reader.raw());
+/** JSON as written, kept beyond what it is read from. */
+export const raw = (reader: JsonReader): Bytes => retained(reader.raw());
 
-function base64(reader: JsonReader): Bytes | undefined {
+/** Undefined for ''. @throws JsonError */
+export function base64(reader: JsonReader): Bytes | undefined {
   const encoded = reader.string();
   if (encoded === '') return undefined;
-  if (!BASE64.test(encoded)) throw new JsonError('not base64');
-  return retained(Buffer.from(encoded, 'base64'));
+  const decoded = decodeBase64(encoded);
+  if (decoded === undefined) throw new JsonError('not base64');
+  return retained(decoded);
 }
 
 /** RFC 7519 NumericDate. A number in quotes is accepted too: Centrifugo accepts it and some backends send it. */
@@ -115,7 +114,8 @@ const registered = {
   channel: text,
 };
 
-const subscription = {
+/** What tokens and the application say about a subscription. */
+export const subscription = {
   info: raw,
   data: raw,
   b64info: base64,
@@ -142,7 +142,7 @@ function readSubscriptionClaims(reader: JsonReader): SubscriptionClaims {
   return chooseTwins(claims);
 }
 
-function chooseTwins<T extends SubscriptionClaims & Base64Twins>(claims: T): T {
+export function chooseTwins<T extends Pick<SubscriptionClaims, 'info' | 'data'> & Base64Twins>(claims: T): T {
   if (claims.b64info !== undefined) claims.info = claims.b64info;
   if (claims.b64data !== undefined) claims.data = claims.b64data;
   return claims;

@@ -59,7 +59,7 @@ const NO_EXTRAS: ExtraFlags = { positioned: false, recoverable: false, pushJoinL
 export function grantSubscription(
   { options }: ResolvedChannel,
   source: Source,
-  { info, data, override = {}, expireAt = 0 }: SubscriptionClaims & { expireAt?: number } = {},
+  { info, data, override = {}, cacheRecover = false, expireAt = 0 }: SubscriptionClaims & { expireAt?: number } = {},
   extras: ExtraFlags = NO_EXTRAS,
 ): SubscribeGrant {
   const recoverable = (override.forceRecovery ?? options.force_recovery) || extras.recoverable;
@@ -74,7 +74,7 @@ export function grantSubscription(
     positioned: positioned || recoverable,
     recoverable,
     recoveryMode,
-    autoCacheRecover: options.auto_cache_recover && recoverable && recoveryMode === 'cache',
+    autoCacheRecover: (options.auto_cache_recover || cacheRecover) && recoverable && recoveryMode === 'cache',
     emitPresence: override.presence ?? options.presence,
     emitJoinLeave: override.joinLeave ?? options.join_leave,
     pushJoinLeave: (override.forcePushJoinLeave ?? options.force_push_join_leave) || extras.pushJoinLeave,

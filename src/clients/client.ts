@@ -5,13 +5,14 @@
  *                          └─ refused (an error reply): only good for dying stale
  *
  * There may be hundreds of thousands of these: a fixed shape, no closure and no timer a connection, and nothing kept of
- * the upgrade request once connected.
+ * the upgrade request once connected, but for headers that a proxy passes on later.
  */
 import { randomUUID } from 'node:crypto';
 import type { Subscriber } from '../channels/channels.js';
 import { type Codec, InappropriatePayload } from '../protocol/codec.js';
 import { type ClientError, type Disconnect, disconnects, type Unsubscribe } from '../protocol/codes.js';
 import type { Bytes, ClientInfo, Push, Reply } from '../protocol/messages.js';
+import { type ClientHeaders, NO_HEADERS } from '../proxy/headers.js';
 import type { ClientDeps } from './deps.js';
 import { newSession } from './emulation.js';
 import { Inbox } from './inbox.js';
@@ -45,8 +46,13 @@ export class Client implements Session, Subscriber, OutboxOwner {
   /** Maintained by the registry. */
   nextOfUser: Client | null = null;
   previousOfUser: Client | null = null;
-  /** Dropped with the connect: nothing of the request is kept. */
+  readonly transport: Peer['transport'];
+  /** Dropped with the connect. */
   peer: Peer | null;
+  /** What is passed on to the application; for most configurations that is nothing. */
+  headers: ClientHeaders = NO_HEADERS;
+  /** JSON from the token or the application, to be passed on to the application; kept only where that is configured. */
+  meta: Bytes | undefined = undefined;
 
   private readonly outbox: Outbox;
   private readonly inbox: Inbox;
@@ -58,6 +64,7 @@ export class Client implements Session, Subscriber, OutboxOwner {
     peer: Peer,
   ) {
     this.peer = peer;
+    this.transport = peer.transport;
     this.framePingPong = peer.framePingPong;
     this.session = peer.transport === 'websocket' ? '' : newSession(deps.slot);
     this.outbox = new Outbox(this, deps.turn, deps.config.client.queue_max_size);

@@ -7,6 +7,7 @@ import type { Command } from '../protocol/messages.js';
 import type { Client } from './client.js';
 import type { Homes } from './homes.js';
 import type { Registry } from './registry.js';
+import type { Subscription } from './subscription.js';
 
 export interface ClientConfig {
   readonly client: {
@@ -35,6 +36,17 @@ export interface Log {
   debug(fields: object, message: string): void;
 }
 
+/** Asks the application whether what has expired may stay, instead of having the client renew it. */
+export interface Renewals {
+  /**
+   * Decides later about the connection: moves its expiry or ends it. Undefined: clients renew connections themselves, by
+   * `refresh`.
+   */
+  readonly connection: ((client: Client) => void) | undefined;
+  /** Decides about the subscription, later. @returns false where nobody is to be asked. */
+  subscription(subscription: Subscription): boolean;
+}
+
 export interface ClientDeps {
   readonly config: ClientConfig;
   /** Of this worker. */
@@ -47,6 +59,7 @@ export interface ClientDeps {
   readonly channels: Channels;
   readonly registry: Registry;
   readonly homes: Homes;
+  readonly renewals: Renewals;
   readonly log: Log;
   /**
    * Carry out one command. It ends by exactly one of {@link Client.reply}, {@link Client.refuse} or

@@ -45,7 +45,10 @@ export class Keepalive extends TimerEntry {
 
   /** `client.expireAt` has changed. */
   connectionExpiry(): void {
-    this.expireBy = deadline(this.client.expireAt, this.client.deps.config.client.expired_close_delay);
+    const { config, renewals } = this.client.deps;
+    // The delay is for clients that renew their connection themselves, a little late.
+    const delayMs = renewals.connection === undefined ? config.client.expired_close_delay : 0;
+    this.expireBy = deadline(this.client.expireAt, delayMs);
     this.arm();
   }
 
@@ -113,6 +116,7 @@ export class Keepalive extends TimerEntry {
       if (why === disconnects.writeError) client.abandon(why);
       else client.disconnect(why);
     } else {
+      if (now >= this.expireBy) this.renewConnection();
       if (now >= this.subscriptionsExpireBy) this.expireSubscriptions(now);
       if (client.ending) return;
       if (now >= this.presenceAt) this.renewPresence(now);
@@ -125,7 +129,8 @@ export class Keepalive extends TimerEntry {
     if (now >= this.closeBy) return disconnects.stale;
     if (now >= this.drainBy) return disconnects.writeError;
     if (now >= this.pongBy) return disconnects.noPong;
-    return now >= this.expireBy ? disconnects.expired : undefined;
+    const renewed = this.client.deps.renewals.connection !== undefined;
+    return now >= this.expireBy && !renewed ? disconnects.expired : undefined;
   }
 
   private ping(now: number): void {
@@ -136,6 +141,11 @@ export class Keepalive extends TimerEntry {
     this.awaitingPong = true;
     this.pingAt = now + ping_interval;
     if (pong_timeout > 0) this.pongBy = now + pong_timeout;
+  }
+
+  private renewConnection(): void {
+    this.expireBy = NEVER;
+    this.client.deps.renewals.connection?.(this.client);
   }
 
   private renewPresence(now: number): void {
@@ -153,9 +163,15 @@ export class Keepalive extends TimerEntry {
     this.subscriptionsExpireBy = NEVER;
     for (const subscription of client.subscriptions.all()) {
       const expires = deadline(subscription.expireAt, client.deps.config.client.expired_sub_close_delay);
-      if (now >= expires) subscription.expired();
+      if (now >= expires) this.expireSubscription(subscription);
       else this.subscriptionsExpireBy = Math.min(this.subscriptionsExpireBy, expires);
     }
+  }
+
+  private expireSubscription(subscription: Subscription): void {
+    if (subscription.renewing) return;
+    const renewed = !subscription.clientSideRefresh && this.client.deps.renewals.subscription(subscription);
+    if (!renewed) subscription.expired();
   }
 
   /** Between half of `intervalMs` and all of it from now: connections that came together do not stay together. */

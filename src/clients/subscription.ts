@@ -16,6 +16,8 @@ export class Subscription extends Member {
   presence = false;
   /** The client is to refresh it with `sub_refresh`. */
   clientSideRefresh = false;
+  /** It has expired, and the application has been asked whether it may stay. */
+  renewing = false;
   /** Runs when `subscribing` ends. Unsubscribes wait here for the subscribe that they overtook. */
   private settled: (() => void)[] | null = null;
 

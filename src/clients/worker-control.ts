@@ -3,6 +3,7 @@
  * process, each on its own connections.
  */
 import { type SubscribeGrant, sources } from '../auth/grant.js';
+import { retained } from '../lib/bytes.js';
 import type { Asks } from '../mesh/asks.js';
 import { disconnects } from '../protocol/codes.js';
 import type { Bytes } from '../protocol/messages.js';
@@ -137,11 +138,6 @@ function refresh(client: Client, op: RefreshOp): void {
   client.push({ refresh: client.expireAt > 0 ? { expires: true, ttl } : {} });
 }
 
-/** Outside Buffer's pool: it lives as long as the connection and must not keep a slab alive. */
 function fromBase64(text: string): Bytes | undefined {
-  if (text === '') return undefined;
-  const bytes = Buffer.from(text, 'base64');
-  const retained = Buffer.allocUnsafeSlow(bytes.length);
-  retained.set(bytes);
-  return retained;
+  return text === '' ? undefined : retained(Buffer.from(text, 'base64'));
 }

@@ -3,21 +3,34 @@
  *
  *   credentials ──▶ server-side subscriptions ──▶ expiry ──▶ admission ──▶ subscribe ──▶ reply
  *   3501 3500 109   102 3501 3505                 110        3504          any
+ *
+ * Credentials are a token's; without a token what the application says, if it is asked; else those of somebody anonymous,
+ * or of a request header.
  */
 import { type ConnectToken, TokenError } from '../auth/token.js';
 import type { Client, Refusal } from '../clients/client.js';
 import { cappedExpiry, secondsLeft } from '../clients/subscribing.js';
 import { disconnects, errors } from '../protocol/codes.js';
-import type { ConnectRequest, ConnectResult, SubscribeResult } from '../protocol/messages.js';
+import type { Bytes, ConnectRequest, ConnectResult, SubscribeResult } from '../protocol/messages.js';
+import type { Answer } from '../proxy/answer.js';
+import { askConnect, type ConnectProxyResult } from '../proxy/events.js';
 import { admit } from './admission.js';
 import type { CommandDeps, Outcome } from './deps.js';
 import { type Credentials, type Granted, serverSubscriptions, subscribeAll } from './server-subscriptions.js';
+import { refusalOf } from './refusal.js';
 import { verified } from './verified.js';
 
 export function connect(client: Client, request: ConnectRequest, id: number, deps: CommandDeps): Outcome {
   client.state = 'connecting';
   client.holdPushes();
-  if (request.token === '') return enter(client, request, id, deps, withoutToken(client, deps));
+  client.headers = deps.proxies.headersOf(client.peer!.headers, request.headers);
+  const proxy = deps.proxies.get('connect');
+  if (request.token === '') {
+    if (proxy === undefined) return enter(client, request, id, deps, withoutToken(client, deps));
+    return askConnect(proxy, client, request).then((answer) =>
+      enter(client, request, id, deps, byApplication(client, answer, deps)),
+    );
+  }
   return verified(
     () => deps.access.connectTokens.verifyConnect(request.token),
     (token) => enter(client, request, id, deps, byToken(token, deps)),
@@ -27,17 +40,29 @@ export function connect(client: Client, request: ConnectRequest, id: number, dep
 function byToken(token: ConnectToken | TokenError, { config }: CommandDeps): Credentials | Refusal {
   if (token instanceof TokenError) return token.kind === 'expired' ? errors.tokenExpired : disconnects.invalidToken;
   if (token.user === '' && config.client.disallow_anonymous_connection_tokens) return disconnects.permissionDenied;
-  const { user, info, subs } = token;
-  return { user, info, subs, expireAt: config.client.insecure ? 0 : token.expireAt, trusted: false };
+  const { user, info, subs, meta } = token;
+  return { by: 'token', user, info, subs, meta, expireAt: config.client.insecure ? 0 : token.expireAt };
+}
+
+function byApplication(
+  client: Client,
+  answer: Answer<ConnectProxyResult>,
+  deps: CommandDeps,
+): Credentials | Refusal {
+  if (!('result' in answer)) return refusalOf(answer);
+  const { result } = answer;
+  if (result === undefined) return withoutToken(client, deps);
+  const { user, info, data, meta, expireAt, channels } = result;
+  const subs = new Map([...channels.map((name) => [name, {}] as const), ...Object.entries(result.subs)]);
+  return { by: 'application', user, info, data, meta, subs, expireAt };
 }
 
 /** As in Centrifugo, a server that lets anonymous clients in does not look at the header. */
 function withoutToken({ peer }: Client, { config }: CommandDeps): Credentials | Refusal {
   const { allow_anonymous_connect_without_token, insecure, user_id_http_header } = config.client;
-  const nothing = { info: undefined, subs: undefined, expireAt: 0 };
-  if (allow_anonymous_connect_without_token || insecure) return { user: '', trusted: false, ...nothing };
+  if (allow_anonymous_connect_without_token || insecure) return { by: 'nothing', user: '', expireAt: 0 };
   const user = user_id_http_header === '' ? undefined : peer?.headers[user_id_http_header.toLowerCase()];
-  return user ? { user, trusted: true, ...nothing } : disconnects.badRequest;
+  return user ? { by: 'header', user, expireAt: 0 } : disconnects.badRequest;
 }
 
 function enter(
@@ -51,6 +76,8 @@ function enter(
   if ('code' in who) return client.refuseConnect(id, who);
   client.user = who.user;
   client.connInfo = who.info;
+  if (deps.proxies.usesMeta) client.meta = who.meta;
+  client.headers = deps.proxies.kept(client.headers);
   client.expireAt = cappedExpiry(who.expireAt, deps.clock.now());
   const granted = serverSubscriptions(client, who, Object.keys(request.subs ?? {}), deps);
   if ('code' in granted) return client.refuseConnect(id, granted);
@@ -59,18 +86,25 @@ function enter(
   }
   deps.registry.add(client);
   const admission = admit(client, deps);
-  if (admission === undefined) return finish(client, request, id, deps, granted);
+  if (admission === undefined) return finish(client, request, id, deps, granted, who.data);
   return admission.then((refusal) => {
     if (client.ending) client.done();
     else if (refusal !== null) client.refuseConnect(id, refusal);
-    else finish(client, request, id, deps, granted);
+    else finish(client, request, id, deps, granted, who.data);
   });
 }
 
-function finish(client: Client, request: ConnectRequest, id: number, deps: CommandDeps, granted: Granted): void {
+function finish(
+  client: Client,
+  request: ConnectRequest,
+  id: number,
+  deps: CommandDeps,
+  granted: Granted,
+  data: Bytes | undefined,
+): void {
   const done = (refusal: Refusal | null, subs?: Record<string, SubscribeResult>): void => {
     if (refusal !== null) client.refuseConnect(id, refusal);
-    else client.connected({ id, connect: connectResult(client, deps, subs) });
+    else client.connected({ id, connect: { ...connectResult(client, deps, subs), data } });
   };
   if (granted.size === 0) done(null);
   else subscribeAll(client, granted, request.subs, done);
@@ -78,12 +112,13 @@ function finish(client: Client, request: ConnectRequest, id: number, deps: Comma
 
 function connectResult(
   client: Client,
-  { config, clock, version, nodeUid }: CommandDeps,
+  { config, clock, version, nodeUid, proxies }: CommandDeps,
   subs: Record<string, SubscribeResult> | undefined,
 ): ConnectResult {
   const { ping_interval, pong_timeout, connect_include_server_time } = config.client;
   const result: ConnectResult = { client: client.id, version };
-  if (client.expireAt > 0) {
+  // Clients need not know when the server renews the connection itself.
+  if (client.expireAt > 0 && proxies.get('refresh') === undefined) {
     result.expires = true;
     result.ttl = secondsLeft(client.expireAt, clock.now());
   }

@@ -8,6 +8,7 @@ import type { Control } from '../clients/control.js';
 import type { Homes } from '../clients/homes.js';
 import type { Registry } from '../clients/registry.js';
 import type { Clock } from '../lib/clock.js';
+import type { Proxies } from '../proxy/proxies.js';
 
 /**
  * A command is over when it has answered by {@link Client.reply}, {@link Client.refuse} or {@link Client.done}, exactly
@@ -21,6 +22,11 @@ export interface Access {
   connectTokens: TokenVerifier;
   /** `client.subscription_token` where that is enabled, else the same as for connections. */
   subscribeTokens: TokenVerifier;
+}
+
+export interface RpcOptions {
+  readonly proxy_enabled: boolean;
+  readonly proxy_name: string;
 }
 
 export interface CommandConfig {
@@ -39,7 +45,12 @@ export interface CommandConfig {
       readonly personal_channel_namespace: string;
     };
   };
-  readonly rpc: { readonly ping: { readonly enabled: boolean; readonly method: string } };
+  readonly rpc: {
+    readonly ping: { readonly enabled: boolean; readonly method: string };
+    readonly namespace_boundary: string;
+    readonly without_namespace: RpcOptions;
+    readonly namespaces: readonly (RpcOptions & { readonly name: string })[];
+  };
 }
 
 export interface CommandDeps {
@@ -47,6 +58,8 @@ export interface CommandDeps {
   readonly access: Access;
   readonly channels: Channels;
   readonly control: Control;
+  /** To ask the application. */
+  readonly proxies: Proxies;
   readonly homes: Homes;
   readonly registry: Registry;
   readonly clock: Clock;

@@ -3,10 +3,12 @@ import type { ResolvedChannel } from '../auth/rules.js';
 import type { Client, Refusal } from '../clients/client.js';
 import { disconnects, errors } from '../protocol/codes.js';
 import { ENTRY_DELTA, encodeEntry, payloadFlags } from '../protocol/entry.js';
-import type { Bytes, PublishRequest } from '../protocol/messages.js';
+import type { Bytes, ClientInfo, PublishRequest } from '../protocol/messages.js';
+import { askPublish, type PublishProxyResult } from '../proxy/events.js';
 import { type CommandDeps, callerOf, type Outcome } from './deps.js';
+import { refusalOf } from './refusal.js';
 
-type Deps = Pick<CommandDeps, 'access' | 'channels' | 'config'>;
+type Deps = Pick<CommandDeps, 'access' | 'channels' | 'config' | 'proxies'>;
 
 /** `PublishRequest.type`: write to a map. */
 const MAP = 1;
@@ -17,13 +19,50 @@ export function publish(client: Client, request: PublishRequest, id: number, dep
   const channel = deps.access.rules.resolve(request.channel);
   const refusal = whyNot(client, channel, request, deps);
   if (refusal !== undefined) return client.refuse(id, refusal);
+  const { name, options } = channel!;
+  if (options.publish_proxy_enabled) return ask(client, request, id, options.publish_proxy_name, deps);
   const data = request.data ?? NO_DATA;
-  const delta = channel!.options.delta_publish;
+  const publication = { ...AS_IS, data, delta: options.delta_publish, info: client.info(name) };
   // What came as a JSON connection's payload was valid JSON to get here.
-  const flags = payloadFlags(data, client.codec.name === 'json') | (delta ? ENTRY_DELTA : 0);
-  const entry = encodeEntry({ data, info: client.info(channel!.name) }, flags);
-  const call = { skipHistory: false, idempotencyKey: '', version: 0, versionEpoch: '', delta };
-  deps.channels.publish(channel!.name, entry, call, (error) => {
+  send(client, name, publication, client.codec.name === 'json', id, deps);
+}
+
+interface Publication extends Omit<PublishProxyResult, 'b64data'> {
+  data: Bytes;
+  info: ClientInfo;
+}
+
+/** Nothing special about it. */
+const AS_IS = { skipHistory: false, idempotencyKey: '', delta: false, version: 0, versionEpoch: '' };
+
+/** Leave it to the application: whether it is published, and as what. */
+function ask(client: Client, request: PublishRequest, id: number, proxyName: string, deps: Deps): Outcome {
+  const proxy = deps.proxies.get('publish', proxyName);
+  if (proxy === undefined) return client.refuse(id, errors.notAvailable);
+  const { channel } = request;
+  // The frame does not outlive this call, and the connection maybe not the answer.
+  const sent = Buffer.from(request.data ?? NO_DATA);
+  const info = client.info(channel);
+  return askPublish(proxy, client, { channel, data: sent }).then((answer) => {
+    if (!('result' in answer)) return client.refuse(id, refusalOf(answer));
+    const { data, b64data, ...rest } = answer.result ?? (AS_IS as PublishProxyResult);
+    const isJson = data !== undefined || (b64data === undefined && client.codec.name === 'json');
+    send(client, channel, { ...rest, data: data ?? b64data ?? sent, info }, isJson, id, deps);
+  });
+}
+
+/** @param isJson  the data is known to be JSON. */
+function send(
+  client: Client,
+  channel: string,
+  { data, info, tags, version, ...rest }: Publication,
+  isJson: boolean,
+  id: number,
+  { channels }: Pick<Deps, 'channels'>,
+): void {
+  const flags = payloadFlags(data, isJson) | (rest.delta ? ENTRY_DELTA : 0);
+  const entry = encodeEntry({ data, info, tags, version }, flags);
+  channels.publish(channel, entry, { ...rest, version }, (error) => {
     if (error !== null) client.refuse(id, error);
     else client.reply({ id, publish: {} });
   });
@@ -40,8 +79,8 @@ function whyNot(
   const caller = callerOf(client, config);
   const decision = decidePublish(channel, caller, client.isSubscribed(request.channel), request.data ?? NO_DATA);
   if ('error' in decision) return decision.error;
-  // Publishing is up to a proxy, and there is none.
-  return 'ask' in decision ? errors.notAvailable : undefined;
+  // There are no streams that it could go to.
+  return 'ask' in decision && decision.ask === 'subscribe_stream' ? errors.notAvailable : undefined;
 }
 
 /** Clients cannot write to maps: by default they may not, and where everything is allowed there are none. */

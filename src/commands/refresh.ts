@@ -6,18 +6,21 @@ import { disconnects, errors } from '../protocol/codes.js';
 import type { CommandDeps, Outcome } from './deps.js';
 import { verified } from './verified.js';
 
-type Deps = Pick<CommandDeps, 'access' | 'clock'>;
+type Deps = Pick<CommandDeps, 'access' | 'clock' | 'proxies'>;
 
 /** A new token for the connection: its expiry and info from now on. */
 export function refresh(client: Client, request: { token: string }, id: number, deps: Deps): Outcome {
-  if (request.token === '') return client.refuse(id, disconnects.badRequest);
+  // The application is asked instead of the client.
+  if (request.token === '' || deps.proxies.get('refresh') !== undefined) {
+    return client.refuse(id, disconnects.badRequest);
+  }
   return verified(
     () => deps.access.connectTokens.verifyConnect(request.token),
     (token) => {
       const now = deps.clock.now();
       const refusal = whyNot(client, token, now);
       if (refusal !== null) return client.refuse(id, refusal);
-      apply(client, token as ConnectToken, id, now);
+      apply(client, token as ConnectToken, id, now, deps);
     },
   );
 }
@@ -37,9 +40,10 @@ function subscriptionsChanged(client: Client, token: ConnectToken): boolean {
     .some(({ source, channel }) => source === sources.connectionToken && !token.subs.has(channel));
 }
 
-function apply(client: Client, token: ConnectToken, id: number, nowMs: number): void {
+function apply(client: Client, token: ConnectToken, id: number, nowMs: number, { proxies }: Deps): void {
   client.expireAt = cappedExpiry(token.expireAt, nowMs);
   if (token.info !== undefined) client.connInfo = token.info;
+  if (token.meta !== undefined && proxies.usesMeta) client.meta = token.meta;
   client.keepalive.connectionExpiry();
   const expires = client.expireAt > 0 ? { expires: true, ttl: secondsLeft(client.expireAt, nowMs) } : {};
   client.reply({ id, refresh: { client: '', version: '', ...expires } });

@@ -1,4 +1,7 @@
-/** Subscriptions that a connection starts with: from its token, the user's personal channel, and asked for by name. */
+/**
+ * Subscriptions that a connection starts with: from its token or the application, the user's personal channel, and asked
+ * for by name.
+ */
 import type { SubscriptionClaims } from '../auth/claims.js';
 import { grantSubscription, type Source, type SubscribeGrant, sources } from '../auth/grant.js';
 import { maySubscribeOnConnect } from '../auth/permissions.js';
@@ -11,14 +14,16 @@ import type { Bytes, SubscribeRequest, SubscribeResult } from '../protocol/messa
 import { type CommandDeps, callerOf } from './deps.js';
 
 export interface Credentials {
+  /** Where they come from: a header names a user, and nothing else comes with it. */
+  readonly by: 'token' | 'application' | 'header' | 'nothing';
   readonly user: string;
   /** Unix seconds, 0 for never. */
   readonly expireAt: number;
-  readonly info: Bytes | undefined;
-  /** Channels named by the token. */
-  readonly subs: ReadonlyMap<string, SubscriptionClaims> | undefined;
-  /** Named by a header: a user, and nothing else comes with it. */
-  readonly trusted: boolean;
+  readonly info?: Bytes | undefined;
+  /** For the client, in the connect reply. */
+  readonly data?: Bytes | undefined;
+  readonly meta?: Bytes | undefined;
+  readonly subs?: ReadonlyMap<string, SubscriptionClaims> | undefined;
 }
 
 export type Granted = ReadonlyMap<string, { grant: SubscribeGrant; allowed: Allowed }>;
@@ -34,12 +39,13 @@ export function serverSubscriptions(
   const add = (channel: ResolvedChannel, source: Source, claims?: SubscriptionClaims): void => {
     granted.set(channel.name, { grant: grantSubscription(channel, source, claims), allowed: channel.options });
   };
-  if (who.trusted) return granted;
+  if (who.by === 'header') return granted;
+  const source = who.by === 'application' ? sources.connectProxy : sources.connectionToken;
   for (const [name, claims] of who.subs ?? []) {
     if (name === '') continue;
     const channel = access.rules.resolve(name);
     if (channel === undefined) return errors.unknownChannel;
-    add(channel, sources.connectionToken, claims);
+    add(channel, source, claims);
   }
   const personal = config.client.subscribe_to_user_personal_channel;
   if (personal.enabled && who.user !== '') {
@@ -48,7 +54,8 @@ export function serverSubscriptions(
     if (channel === undefined) return errors.unknownChannel;
     add(channel, sources.userPersonal);
   }
-  for (const name of names) {
+  // Where the application is asked who it is, it says what they get as well.
+  for (const name of who.by === 'application' ? [] : names) {
     const channel = access.rules.resolve(name);
     if (channel === undefined) return disconnects.badRequest;
     if (name === '' || granted.has(name) || !maySubscribeOnConnect(channel, callerOf(client, config))) continue;

@@ -1,14 +1,18 @@
-import { decideSubscribe, type SubscribeDecision } from '../auth/permissions.js';
+import { grantSubscription, type SubscribeGrant, sources } from '../auth/grant.js';
+import { decideSubscribe } from '../auth/permissions.js';
+import type { ResolvedChannel } from '../auth/rules.js';
 import type { SubscribeToken, TokenError } from '../auth/token.js';
 import type { Client, Refusal } from '../clients/client.js';
 import { startSubscription } from '../clients/subscribing.js';
 import { Subscription } from '../clients/subscription.js';
 import { disconnects, errors } from '../protocol/codes.js';
 import type { SubscribeRequest } from '../protocol/messages.js';
+import { askSubscribe } from '../proxy/events.js';
 import { type CommandDeps, callerOf, type Outcome } from './deps.js';
+import { refusalOf } from './refusal.js';
 import { verified } from './verified.js';
 
-type Deps = Pick<CommandDeps, 'access' | 'config'>;
+type Deps = Pick<CommandDeps, 'access' | 'config' | 'proxies'>;
 
 /** `SubscribeRequest.type`; 1 to 3 are maps. */
 const STREAM = 0;
@@ -44,27 +48,59 @@ function decide(
   subscription: Subscription,
   request: SubscribeRequest,
   id: number,
-  { access, config }: Deps,
+  deps: Deps,
   token: SubscribeToken | TokenError | undefined,
 ): Outcome {
   const client = subscription.subscriber;
-  // Ended while the token was verified: by the server's unsubscribe or with the connection.
-  if (subscription.state === 'gone') return client.refuse(id, disconnects.serverError);
+  if (subscription.state === 'gone') return ended(client, id);
+  const { access, config } = deps;
   const channel = access.rules.resolve(request.channel);
   const decision = decideSubscribe(channel, callerOf(client, config), request, token);
-  if (!('grant' in decision)) return refuse(subscription, id, refusalOf(decision));
+  if ('error' in decision) return refuse(subscription, id, decision.error);
+  if ('disconnect' in decision) return refuse(subscription, id, decision.disconnect);
   // Maps and shared polls end here, after all that could have been wrong with them.
   if (request.type !== STREAM) return refuse(subscription, id, errors.notAvailable);
-  startSubscription(subscription, decision.grant, request, channel!.options, (refusal, result) => {
+  if ('grant' in decision) return start(subscription, decision.grant, request, id, channel!);
+  return ask(subscription, request, id, channel!, deps);
+}
+
+/** Leave it to the application. */
+function ask(
+  subscription: Subscription,
+  request: SubscribeRequest,
+  id: number,
+  channel: ResolvedChannel,
+  { proxies }: Deps,
+): Outcome {
+  const client = subscription.subscriber;
+  const { subscribe_proxy_enabled, subscribe_proxy_name } = channel.options;
+  const proxy = subscribe_proxy_enabled ? proxies.get('subscribe', subscribe_proxy_name) : undefined;
+  if (proxy === undefined) return refuse(subscription, id, errors.notAvailable);
+  return askSubscribe(proxy, client, request).then((answer) => {
+    if (subscription.state === 'gone') return ended(client, id);
+    if (!('result' in answer)) return refuse(subscription, id, refusalOf(answer));
+    const grant = grantSubscription(channel, sources.subscribeProxy, answer.result);
+    start(subscription, grant, request, id, channel);
+  });
+}
+
+function start(
+  subscription: Subscription,
+  grant: SubscribeGrant,
+  request: SubscribeRequest,
+  id: number,
+  { options }: ResolvedChannel,
+): void {
+  const client = subscription.subscriber;
+  startSubscription(subscription, grant, request, options, (refusal, result) => {
     if (refusal !== null) client.refuse(id, refusal);
     else client.reply({ id, subscribe: result! });
   });
 }
 
-function refusalOf(decision: Exclude<SubscribeDecision, { grant: unknown }>): Refusal {
-  if ('error' in decision) return decision.error;
-  // Subscribing is up to a proxy, and there is none.
-  return 'disconnect' in decision ? decision.disconnect : errors.notAvailable;
+/** Ended while it was decided: by the server's unsubscribe or with the connection. */
+function ended(client: Client, id: number): void {
+  client.refuse(id, disconnects.serverError);
 }
 
 function refuse(subscription: Subscription, id: number, why: Refusal): void {

@@ -236,3 +236,10 @@ export class ByteReader {
     return start;
   }
 }
+
+/** A copy outside Buffer's pool: a few bytes that live as long as a connection must not keep a slab of 8 KB alive. */
+export function retained(view: Uint8Array): Buffer {
+  const copy = Buffer.allocUnsafeSlow(view.length);
+  copy.set(view);
+  return copy;
+}

@@ -13,12 +13,14 @@ import type { Peer } from '../../src/clients/socket.js';
 import { answerControl, controlWorkers, WorkerControl } from '../../src/clients/worker-control.js';
 import type { CommandDeps } from '../../src/commands/deps.js';
 import { dispatch } from '../../src/commands/dispatch.js';
+import { renewals } from '../../src/commands/renewals.js';
 import { type Config, configSchema } from '../../src/config/config.js';
 import { ManualClock } from '../../src/lib/clock.js';
 import { TimerWheel } from '../../src/lib/timer-wheel.js';
 import { Turn } from '../../src/lib/turn.js';
 import { codecFor } from '../../src/protocol/codecs.js';
 import { ENTRY_JSON, encodeEntry } from '../../src/protocol/entry.js';
+import { Proxies } from '../../src/proxy/proxies.js';
 import { FakeThreads } from './fake-asks.js';
 import { FakeChannels } from './fake-channels.js';
 import { FakeSocket } from './fake-socket.js';
@@ -31,6 +33,7 @@ export interface Options {
   client?: object;
   channel?: object;
   rpc?: object;
+  proxies?: object[];
   websocket?: object;
 }
 
@@ -48,6 +51,7 @@ export class Rig {
   readonly config: Config;
   readonly homes: Homes;
   readonly control: WorkerControl;
+  readonly proxies: Proxies;
   readonly commands: CommandDeps;
   readonly deps: ClientDeps;
 
@@ -60,11 +64,14 @@ export class Rig {
     answerControl(asks, this.registry);
     threads.main.answer('cluster.control', (op) => controlWorkers(threads.main, op as ControlOp));
     const tokens = new TokenVerifier(this.config.client.token, { clock: this.clock });
+    const log = { error: (_fields: object, message: string) => this.errors.push(message), info() {}, debug() {} };
+    this.proxies = new Proxies(this.config, log);
     this.commands = {
       config: this.config,
       access: { rules: new ChannelRules(this.config.channel), connectTokens: tokens, subscribeTokens: tokens },
       channels: this.channels,
       control: this.control,
+      proxies: this.proxies,
       homes: this.homes,
       registry: this.registry,
       clock: this.clock,
@@ -81,7 +88,8 @@ export class Rig {
       channels: this.channels,
       registry: this.registry,
       homes: this.homes,
-      log: { error: (_fields, message) => this.errors.push(message), info() {}, debug() {} },
+      renewals: renewals(this.commands),
+      log,
       dispatch: (client, command) => dispatch(client, command, this.commands),
     };
   }

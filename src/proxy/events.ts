@@ -1,0 +1,152 @@
+/** What the application is asked about, and what it may answer. */
+import {
+  type Base64Twins,
+  base64,
+  chooseTwins,
+  raw,
+  type SubscriptionClaims,
+  subscription,
+} from '../auth/claims.js';
+import { JsonFields, type JsonReader } from '../protocol/json-reader.js';
+import type { Bytes, ConnectRequest, PublishRequest, RpcRequest, SubscribeRequest } from '../protocol/messages.js';
+import { type Answer, answerForm } from './answer.js';
+import type { Proxy, Subject } from './proxy.js';
+
+/** Unix seconds in all results; 0 for never. */
+interface Expiring {
+  expireAt: number;
+}
+
+export interface ConnectProxyResult extends Expiring {
+  user: string;
+  info?: Bytes | undefined;
+  /** For the client, in the connect reply. */
+  data?: Bytes | undefined;
+  /** For the application itself, with later events. */
+  meta?: Bytes | undefined;
+  channels: string[];
+  /** Win over `channels`. */
+  subs: Record<string, SubscriptionClaims>;
+}
+
+export interface RefreshProxyResult extends Expiring {
+  expired: boolean;
+  info?: Bytes | undefined;
+  meta?: Bytes | undefined;
+}
+
+export interface SubscribeProxyResult extends Expiring, SubscriptionClaims {}
+
+export interface SubRefreshProxyResult extends Expiring {
+  expired: boolean;
+  info?: Bytes | undefined;
+}
+
+export interface PublishProxyResult {
+  /** Instead of what the client sent; as JSON, or else decoded from base64. */
+  data?: Bytes | undefined;
+  b64data?: Bytes | undefined;
+  skipHistory: boolean;
+  tags?: Record<string, string> | undefined;
+  idempotencyKey: string;
+  delta: boolean;
+  version: number;
+  versionEpoch: string;
+}
+
+export interface RpcProxyResult {
+  data?: Bytes | undefined;
+}
+
+const info = { info: raw, b64info: base64 };
+const data = { data: raw, b64data: base64 };
+const expireAt = (r: JsonReader): number => r.int64();
+const expired = (r: JsonReader): boolean => r.boolean();
+
+const subFields = new JsonFields<SubscriptionClaims & Base64Twins>({
+  ...subscription,
+  cacheRecover: (r) => r.boolean(),
+});
+
+const connectForm = answerForm<ConnectProxyResult & Base64Twins>(
+  () => ({ user: '', expireAt: 0, channels: [], subs: {} }),
+  {
+    user: (r) => r.string(),
+    expireAt,
+    ...info,
+    ...data,
+    meta: raw,
+    channels: (r) => r.array((name) => name.string()) ?? [],
+    subs: (r) => r.record((sub) => chooseTwins(sub.object({}, subFields) ?? {})) ?? {},
+  },
+  chooseTwins,
+);
+
+const refreshForm = answerForm<RefreshProxyResult & Base64Twins>(
+  () => ({ expired: false, expireAt: 0 }),
+  { expired, expireAt, ...info, meta: raw },
+  chooseTwins,
+);
+
+const subscribeForm = answerForm<SubscribeProxyResult & Base64Twins>(
+  () => ({ expireAt: 0 }),
+  { expireAt, ...subscription },
+  chooseTwins,
+);
+
+const subRefreshForm = answerForm<SubRefreshProxyResult & Base64Twins>(
+  () => ({ expired: false, expireAt: 0 }),
+  { expired, expireAt, ...info },
+  chooseTwins,
+);
+
+const publishForm = answerForm<PublishProxyResult>(
+  () => ({ skipHistory: false, idempotencyKey: '', delta: false, version: 0, versionEpoch: '' }),
+  {
+    ...data,
+    skipHistory: (r) => r.boolean(),
+    tags: (r) => r.record((tag) => tag.string()),
+    idempotencyKey: (r) => r.string(),
+    delta: (r) => r.boolean(),
+    version: (r) => r.uint64(),
+    versionEpoch: (r) => r.string(),
+  },
+);
+
+const rpcForm = answerForm<RpcProxyResult & Base64Twins>(() => ({}), data, chooseTwins);
+
+/** Who is it? Asked instead of a token. */
+export function askConnect(proxy: Proxy, about: Subject, request: ConnectRequest): Promise<Answer<ConnectProxyResult>> {
+  const { data, name, version, subs = {} } = request;
+  return proxy.ask(about, { name, version, channels: Object.keys(subs), data }, connectForm, false);
+}
+
+/** May this connection go on, now that it has expired? */
+export function askRefresh(proxy: Proxy, about: Subject): Promise<Answer<RefreshProxyResult>> {
+  return proxy.ask(about, {}, refreshForm);
+}
+
+export function askSubscribe(
+  proxy: Proxy,
+  about: Subject,
+  { channel, data }: Pick<SubscribeRequest, 'channel' | 'data'>,
+): Promise<Answer<SubscribeProxyResult>> {
+  return proxy.ask(about, { channel, data }, subscribeForm);
+}
+
+/** May this subscription go on, now that it has expired? */
+export function askSubRefresh(proxy: Proxy, about: Subject, channel: string): Promise<Answer<SubRefreshProxyResult>> {
+  return proxy.ask(about, { channel }, subRefreshForm);
+}
+
+export function askPublish(
+  proxy: Proxy,
+  about: Subject,
+  { channel, data }: Pick<PublishRequest, 'channel' | 'data'>,
+): Promise<Answer<PublishProxyResult>> {
+  return proxy.ask(about, { channel, data }, publishForm);
+}
+
+export function askRpc(proxy: Proxy, about: Subject, { method, data }: RpcRequest): Promise<Answer<RpcProxyResult>> {
+  return proxy.ask(about, { method, data }, rpcForm);
+}

@@ -1,0 +1,98 @@
+import { DEFAULT_PROXY } from '../config/check/proxy.js';
+import { clientTls } from '../config/client-tls.js';
+import type { Config, ProxyConfig } from '../config/config.js';
+import { type ProxyEvent, usedProxies } from '../config/proxies.js';
+import { type ClientHeaders, type Headers, NO_HEADERS, pick } from './headers.js';
+import { type Log, Proxy } from './proxy.js';
+
+/** A client that still sends what is no longer passed on is mentioned this often. */
+const HINT_EVERY_MS = 60_000;
+
+/** All proxies that the configuration switches on, as it was when the server started. */
+export class Proxies {
+  /** Names of the headers of upgrade requests that a proxy passes on. */
+  readonly transportHeaders: readonly string[];
+  /** Some proxy passes on what goes with the connection. */
+  readonly usesMeta: boolean;
+  readonly #proxies = new Map<string, Proxy>();
+  readonly #emulated: ReadonlySet<string>;
+  /** As these two are for all proxies, for those that are asked after the connect. */
+  readonly #laterTransport: ReadonlySet<string>;
+  readonly #laterEmulated: ReadonlySet<string>;
+  #hintAt = 0;
+
+  /** @throws Error naming the option that cannot be used. */
+  constructor(
+    config: Config,
+    private readonly log: Log,
+  ) {
+    const opened = new Map<ProxyConfig, Proxy>();
+    const all: Proxy[] = [];
+    const later: Proxy[] = [];
+    for (const { event, name, at, options } of usedProxies(config)) {
+      const proxy = opened.get(options) ?? new Proxy(at, options, tlsOf(options, at), log);
+      opened.set(options, proxy);
+      this.#proxies.set(`${event} ${name}`, proxy);
+      all.push(proxy);
+      if (event !== 'connect') later.push(proxy);
+    }
+    this.transportHeaders = [...transportNames(all)];
+    this.#emulated = emulatedNames(all);
+    this.#laterTransport = transportNames(later);
+    this.#laterEmulated = emulatedNames(later);
+    this.usesMeta = later.some(({ includesMeta }) => includesMeta);
+  }
+
+  /** @param name  as `*_proxy_name` says. */
+  get(event: ProxyEvent, name = DEFAULT_PROXY): Proxy | undefined {
+    return this.#proxies.get(`${event} ${name}`);
+  }
+
+  has(event: ProxyEvent): boolean {
+    for (const key of this.#proxies.keys()) if (key.startsWith(`${event} `)) return true;
+    return false;
+  }
+
+  /** What a connect proxy, or one that is asked later, passes on of a client's headers. */
+  headersOf(transport: Headers, emulated: Headers | undefined): ClientHeaders {
+    if (this.transportHeaders.length === 0 && this.#emulated.size === 0) return NO_HEADERS;
+    if (emulated !== undefined) this.#hint(emulated);
+    return { transport, emulated: pick(emulated ?? {}, this.#emulated) };
+  }
+
+  /** What has to be kept of them once the client is connected. */
+  kept(headers: ClientHeaders): ClientHeaders {
+    const transport = pick(headers.transport, this.#laterTransport);
+    const emulated = pick(headers.emulated, this.#laterEmulated);
+    const nothing = transport === NO_HEADERS.transport && emulated === NO_HEADERS.emulated;
+    return nothing ? NO_HEADERS : { transport, emulated };
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...new Set(this.#proxies.values())].map((proxy) => proxy.close()));
+  }
+
+  /** Centrifugo before 6.9 let `http_headers` pass on emulated headers, too. */
+  #hint(emulated: Headers): void {
+    const dropped = Object.keys(emulated)
+      .map((name) => name.toLowerCase())
+      .filter((name) => this.transportHeaders.includes(name) && !this.#emulated.has(name));
+    if (dropped.length === 0 || Date.now() < this.#hintAt) return;
+    this.#hintAt = Date.now() + HINT_EVERY_MS;
+    this.log.info(
+      { headers: dropped },
+      'a client emulates headers that only http_headers lists: not passed on, clients choose their values',
+    );
+  }
+}
+
+function tlsOf(options: ProxyConfig, at: string) {
+  return clientTls(options.http.tls, `${at}.http.tls`, (where, problem) => {
+    throw new Error(`${where}: ${problem}`);
+  });
+}
+
+const transportNames = (proxies: readonly Proxy[]): Set<string> =>
+  new Set(proxies.flatMap(({ headers }) => headers.transport));
+const emulatedNames = (proxies: readonly Proxy[]): Set<string> =>
+  new Set(proxies.flatMap(({ headers }) => headers.emulated));
