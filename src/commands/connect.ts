@@ -16,8 +16,8 @@ import type { Answer } from '../proxy/answer.js';
 import { askConnect, type ConnectProxyResult } from '../proxy/events.js';
 import { admit } from './admission.js';
 import type { CommandDeps, Outcome } from './deps.js';
-import { type Credentials, type Granted, serverSubscriptions, subscribeAll } from './server-subscriptions.js';
 import { refusalOf } from './refusal.js';
+import { type Credentials, type Granted, serverSubscriptions, subscribeAll } from './server-subscriptions.js';
 import { verified } from './verified.js';
 
 export function connect(client: Client, request: ConnectRequest, id: number, deps: CommandDeps): Outcome {
@@ -44,11 +44,7 @@ function byToken(token: ConnectToken | TokenError, { config }: CommandDeps): Cre
   return { by: 'token', user, info, subs, meta, expireAt: config.client.insecure ? 0 : token.expireAt };
 }
 
-function byApplication(
-  client: Client,
-  answer: Answer<ConnectProxyResult>,
-  deps: CommandDeps,
-): Credentials | Refusal {
+function byApplication(client: Client, answer: Answer<ConnectProxyResult>, deps: CommandDeps): Credentials | Refusal {
   if (!('result' in answer)) return refusalOf(answer);
   const { result } = answer;
   if (result === undefined) return withoutToken(client, deps);

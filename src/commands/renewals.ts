@@ -4,8 +4,8 @@ import type { Renewals } from '../clients/deps.js';
 import { cappedExpiry, secondsLeft } from '../clients/subscribing.js';
 import type { Subscription } from '../clients/subscription.js';
 import { disconnects } from '../protocol/codes.js';
+import type { EventProxy } from '../proxy/event-proxy.js';
 import { askRefresh, askSubRefresh } from '../proxy/events.js';
-import type { Proxy } from '../proxy/proxy.js';
 import type { CommandDeps } from './deps.js';
 
 type Deps = Pick<CommandDeps, 'access' | 'clock' | 'proxies'>;
@@ -28,7 +28,7 @@ export function renewals(deps: Deps): Renewals {
 }
 
 /** Errors and disconnects in the answer do not count: without a result the connection has expired, as in Centrifugo. */
-async function renewConnection(client: Client, proxy: Proxy, { clock, proxies }: Deps): Promise<void> {
+async function renewConnection(client: Client, proxy: EventProxy, { clock, proxies }: Deps): Promise<void> {
   const answer = await askRefresh(proxy, client);
   if (client.ending) return;
   const now = clock.now();
@@ -48,7 +48,7 @@ async function renewConnection(client: Client, proxy: Proxy, { clock, proxies }:
 }
 
 /** As {@link renewConnection}, except that with `expire_at` 0 it never expires again. */
-async function renewSubscription(subscription: Subscription, proxy: Proxy, { clock }: Deps): Promise<void> {
+async function renewSubscription(subscription: Subscription, proxy: EventProxy, { clock }: Deps): Promise<void> {
   const { subscriber: client, channel } = subscription;
   subscription.renewing = true;
   const answer = await askSubRefresh(proxy, client, channel);

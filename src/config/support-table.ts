@@ -17,10 +17,11 @@ const unused = (reason: string): Support => ({ status: 'not yet', effect: 'none'
 const never = (reason: string): Support => ({ status: 'never', reason });
 
 const notTheEngine = unused('only memory and Redis are');
-const outgoing = never('connections to Redis are outgoing: no client connects');
+const outgoing = never('these connections are outgoing: no client connects');
 const noReplicas = never('nothing is read from replicas, which may be behind; nor does Centrifugo 6.9');
 const noOtherTransport = notYet('clients connect by WebSocket, HTTP streaming or Server-Sent Events');
-const unusedProxy = warned('nothing that is supported asks a proxy');
+const unusedProxy = warned('nothing that is supported asks this proxy');
+const overHttp = unused('the application is asked over HTTP');
 const buffers = never('uWebSockets.js manages its buffers itself');
 
 /** What does nothing unless its `enabled` is on: only the switch decides. */
@@ -49,20 +50,20 @@ export const supportTable: Readonly<Record<string, Support>> = {
   ...switched('controller', notYet('there is one node')),
   shared_poll: warned('subscriptions of this kind are refused'),
   client: supported,
-  ...switched('client.proxy.connect', notYet('clients connect with tokens')),
-  ...switched('client.proxy.refresh', notYet('clients refresh with tokens')),
+  ...proxy('client.proxy.connect'),
+  ...proxy('client.proxy.refresh'),
   ...switched('client.connect_code_to_unidirectional_disconnect', warned('there are no unidirectional transports')),
   channel: supported,
   'channel.proxy': unusedProxy,
+  ...proxy('channel.proxy.subscribe'),
+  ...proxy('channel.proxy.publish'),
+  ...proxy('channel.proxy.sub_refresh'),
   ...channelOptions('channel.without_namespace'),
   ...channelOptions('channel.namespaces[]'),
   rpc: supported,
-  'rpc.proxy': unusedProxy,
-  'rpc.without_namespace.proxy_enabled': notYet('no RPC method but ping is answered'),
-  'rpc.without_namespace.proxy_name': unusedProxy,
-  'rpc.namespaces[].proxy_enabled': notYet('no RPC method but ping is answered'),
-  'rpc.namespaces[].proxy_name': unusedProxy,
-  proxies: unusedProxy,
+  ...proxy('rpc.proxy'),
+  proxies: supported,
+  ...proxy('proxies[]'),
   http_api: supported,
   ...switched('grpc_api', notYet('the server API is served over HTTP')),
   consumers: unused('no consumer runs'),
@@ -105,18 +106,20 @@ function redis(at: string): Record<string, Support> {
   };
 }
 
+function proxy(at: string): Record<string, Support> {
+  return {
+    [at]: supported,
+    [`${at}.grpc`]: overHttp,
+    [`${at}.grpc_metadata`]: overHttp,
+    [`${at}.http.tls.client_ca_pem`]: outgoing,
+  };
+}
+
 function channelOptions(at: string): Record<string, Support> {
-  const proxied = notYet('permissions decide instead');
   const otherType = warned('subscriptions of this kind are refused');
   const mapPresence = notYet('map channels are not');
   return {
-    [`${at}.subscribe_proxy_enabled`]: proxied,
-    [`${at}.publish_proxy_enabled`]: proxied,
-    [`${at}.sub_refresh_proxy_enabled`]: proxied,
-    [`${at}.subscribe_stream_proxy_enabled`]: proxied,
-    [`${at}.subscribe_proxy_name`]: unusedProxy,
-    [`${at}.publish_proxy_name`]: unusedProxy,
-    [`${at}.sub_refresh_proxy_name`]: unusedProxy,
+    [`${at}.subscribe_stream_proxy_enabled`]: notYet('subscribe streams need gRPC'),
     [`${at}.subscribe_stream_proxy_name`]: unusedProxy,
     [`${at}.subscribe_stream_proxy_bidirectional`]: unusedProxy,
     [`${at}.map_clients_presence_channel_prefix`]: mapPresence,

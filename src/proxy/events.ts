@@ -1,16 +1,9 @@
 /** What the application is asked about, and what it may answer. */
-import {
-  type Base64Twins,
-  base64,
-  chooseTwins,
-  raw,
-  type SubscriptionClaims,
-  subscription,
-} from '../auth/claims.js';
+import { type Base64Twins, base64, chooseTwins, raw, type SubscriptionClaims, subscription } from '../auth/claims.js';
 import { JsonFields, type JsonReader } from '../protocol/json-reader.js';
 import type { Bytes, ConnectRequest, PublishRequest, RpcRequest, SubscribeRequest } from '../protocol/messages.js';
 import { type Answer, answerForm } from './answer.js';
-import type { Proxy, Subject } from './proxy.js';
+import type { EventProxy, Subject } from './event-proxy.js';
 
 /** Unix seconds in all results; 0 for never. */
 interface Expiring {
@@ -116,18 +109,22 @@ const publishForm = answerForm<PublishProxyResult>(
 const rpcForm = answerForm<RpcProxyResult & Base64Twins>(() => ({}), data, chooseTwins);
 
 /** Who is it? Asked instead of a token. */
-export function askConnect(proxy: Proxy, about: Subject, request: ConnectRequest): Promise<Answer<ConnectProxyResult>> {
+export function askConnect(
+  proxy: EventProxy,
+  about: Subject,
+  request: ConnectRequest,
+): Promise<Answer<ConnectProxyResult>> {
   const { data, name, version, subs = {} } = request;
   return proxy.ask(about, { name, version, channels: Object.keys(subs), data }, connectForm, false);
 }
 
 /** May this connection go on, now that it has expired? */
-export function askRefresh(proxy: Proxy, about: Subject): Promise<Answer<RefreshProxyResult>> {
+export function askRefresh(proxy: EventProxy, about: Subject): Promise<Answer<RefreshProxyResult>> {
   return proxy.ask(about, {}, refreshForm);
 }
 
 export function askSubscribe(
-  proxy: Proxy,
+  proxy: EventProxy,
   about: Subject,
   { channel, data }: Pick<SubscribeRequest, 'channel' | 'data'>,
 ): Promise<Answer<SubscribeProxyResult>> {
@@ -135,18 +132,26 @@ export function askSubscribe(
 }
 
 /** May this subscription go on, now that it has expired? */
-export function askSubRefresh(proxy: Proxy, about: Subject, channel: string): Promise<Answer<SubRefreshProxyResult>> {
+export function askSubRefresh(
+  proxy: EventProxy,
+  about: Subject,
+  channel: string,
+): Promise<Answer<SubRefreshProxyResult>> {
   return proxy.ask(about, { channel }, subRefreshForm);
 }
 
 export function askPublish(
-  proxy: Proxy,
+  proxy: EventProxy,
   about: Subject,
   { channel, data }: Pick<PublishRequest, 'channel' | 'data'>,
 ): Promise<Answer<PublishProxyResult>> {
   return proxy.ask(about, { channel, data }, publishForm);
 }
 
-export function askRpc(proxy: Proxy, about: Subject, { method, data }: RpcRequest): Promise<Answer<RpcProxyResult>> {
+export function askRpc(
+  proxy: EventProxy,
+  about: Subject,
+  { method, data }: RpcRequest,
+): Promise<Answer<RpcProxyResult>> {
   return proxy.ask(about, { method, data }, rpcForm);
 }

@@ -1,17 +1,17 @@
 /** Which headers of a client the application is given, and how. All names are in lower case. */
 import type { ProxyConfig } from '../config/config.js';
 
-export type Headers = Readonly<Record<string, string>>;
+export type HeaderMap = Readonly<Record<string, string>>;
 
 /** What a client came with, as far as a proxy passes it on. */
 export interface ClientHeaders {
   /** Of its upgrade request. */
-  readonly transport: Headers;
+  readonly transport: HeaderMap;
   /** From its connect message: whatever the client likes to write there. */
-  readonly emulated: Headers;
+  readonly emulated: HeaderMap;
 }
 
-const NONE: Headers = Object.freeze({});
+const NONE: HeaderMap = Object.freeze({});
 /** One object for all connections that nothing is kept of. */
 export const NO_HEADERS: ClientHeaders = Object.freeze({ transport: NONE, emulated: NONE });
 
@@ -33,7 +33,7 @@ const OF_THE_CONNECTION = new Set([
 export class HeaderRules {
   readonly transport: readonly string[];
   readonly emulated: readonly string[];
-  readonly #fixed: Headers;
+  readonly #fixed: HeaderMap;
 
   constructor(options: Pick<ProxyConfig, 'endpoint' | 'http_headers' | 'emulated_headers' | 'http'>) {
     this.transport = passable(options.http_headers);
@@ -55,14 +55,14 @@ export class HeaderRules {
 }
 
 /** The headers among `names`, in lower case. */
-export function pick(headers: Headers, names: ReadonlySet<string>): Headers {
+export function pick(headers: HeaderMap, names: ReadonlySet<string>): HeaderMap {
   const found = Object.entries(headers)
     .map(([name, value]) => [name.toLowerCase(), value] as const)
     .filter(([name]) => names.has(name));
   return found.length === 0 ? NONE : Object.fromEntries(found);
 }
 
-function copy(from: Headers, names: readonly string[], to: Record<string, string>): void {
+function copy(from: HeaderMap, names: readonly string[], to: Record<string, string>): void {
   for (const name of names) {
     if (Object.hasOwn(from, name)) to[name] = wire(from[name]!);
   }
@@ -75,7 +75,7 @@ const passable = (names: readonly string[]): string[] =>
 const wire = (value: string): string => Buffer.from(value).toString('latin1');
 
 /** User and password of a URL. */
-function credentials(endpoint: string): Headers {
+function credentials(endpoint: string): HeaderMap {
   const { username, password } = new URL(endpoint);
   if (username === '' && password === '') return NONE;
   const pair = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;

@@ -1,9 +1,9 @@
-import { DEFAULT_PROXY } from '../config/check/proxy.js';
+import { DEFAULT_PROXY, isHttp } from '../config/check/proxy.js';
 import { clientTls } from '../config/client-tls.js';
 import type { Config, ProxyConfig } from '../config/config.js';
 import { type ProxyEvent, usedProxies } from '../config/proxies.js';
-import { type ClientHeaders, type Headers, NO_HEADERS, pick } from './headers.js';
-import { type Log, Proxy } from './proxy.js';
+import { EventProxy, type Log } from './event-proxy.js';
+import { type ClientHeaders, type HeaderMap, NO_HEADERS, pick } from './headers.js';
 
 /** A client that still sends what is no longer passed on is mentioned this often. */
 const HINT_EVERY_MS = 60_000;
@@ -14,7 +14,7 @@ export class Proxies {
   readonly transportHeaders: readonly string[];
   /** Some proxy passes on what goes with the connection. */
   readonly usesMeta: boolean;
-  readonly #proxies = new Map<string, Proxy>();
+  readonly #proxies = new Map<string, EventProxy>();
   readonly #emulated: ReadonlySet<string>;
   /** As these two are for all proxies, for those that are asked after the connect. */
   readonly #laterTransport: ReadonlySet<string>;
@@ -26,11 +26,13 @@ export class Proxies {
     config: Config,
     private readonly log: Log,
   ) {
-    const opened = new Map<ProxyConfig, Proxy>();
-    const all: Proxy[] = [];
-    const later: Proxy[] = [];
+    const opened = new Map<ProxyConfig, EventProxy>();
+    const all: EventProxy[] = [];
+    const later: EventProxy[] = [];
     for (const { event, name, at, options } of usedProxies(config)) {
-      const proxy = opened.get(options) ?? new Proxy(at, options, tlsOf(options, at), log);
+      // The server does not start with such; what would ask it is not available.
+      if (!isHttp(options.endpoint)) continue;
+      const proxy = opened.get(options) ?? new EventProxy(at, options, tlsOf(options, at), log);
       opened.set(options, proxy);
       this.#proxies.set(`${event} ${name}`, proxy);
       all.push(proxy);
@@ -44,7 +46,7 @@ export class Proxies {
   }
 
   /** @param name  as `*_proxy_name` says. */
-  get(event: ProxyEvent, name = DEFAULT_PROXY): Proxy | undefined {
+  get(event: ProxyEvent, name = DEFAULT_PROXY): EventProxy | undefined {
     return this.#proxies.get(`${event} ${name}`);
   }
 
@@ -54,7 +56,7 @@ export class Proxies {
   }
 
   /** What a connect proxy, or one that is asked later, passes on of a client's headers. */
-  headersOf(transport: Headers, emulated: Headers | undefined): ClientHeaders {
+  headersOf(transport: HeaderMap, emulated: HeaderMap | undefined): ClientHeaders {
     if (this.transportHeaders.length === 0 && this.#emulated.size === 0) return NO_HEADERS;
     if (emulated !== undefined) this.#hint(emulated);
     return { transport, emulated: pick(emulated ?? {}, this.#emulated) };
@@ -73,7 +75,7 @@ export class Proxies {
   }
 
   /** Centrifugo before 6.9 let `http_headers` pass on emulated headers, too. */
-  #hint(emulated: Headers): void {
+  #hint(emulated: HeaderMap): void {
     const dropped = Object.keys(emulated)
       .map((name) => name.toLowerCase())
       .filter((name) => this.transportHeaders.includes(name) && !this.#emulated.has(name));
@@ -92,7 +94,7 @@ function tlsOf(options: ProxyConfig, at: string) {
   });
 }
 
-const transportNames = (proxies: readonly Proxy[]): Set<string> =>
+const transportNames = (proxies: readonly EventProxy[]): Set<string> =>
   new Set(proxies.flatMap(({ headers }) => headers.transport));
-const emulatedNames = (proxies: readonly Proxy[]): Set<string> =>
+const emulatedNames = (proxies: readonly EventProxy[]): Set<string> =>
   new Set(proxies.flatMap(({ headers }) => headers.emulated));

@@ -18,12 +18,31 @@ test('what is not supported is refused by name', () => {
   expect(problems({ http_server: { tls: { enabled: true }, internal_port: '9000' } })).toEqual([
     'http_server.internal_port, http_server.tls.enabled: not supported yet: there is one HTTP listener, without TLS',
   ]);
-  expect(problems({ channel: { namespaces: [{ name: 'chat', subscribe_proxy_enabled: true }] } })).toContain(
-    'channel.namespaces["chat"].subscribe_proxy_enabled: not supported yet: permissions decide instead',
+  expect(problems({ channel: { namespaces: [{ name: 'chat', subscribe_stream_proxy_enabled: true }] } })).toContain(
+    'channel.namespaces["chat"].subscribe_stream_proxy_enabled: not supported yet: subscribe streams need gRPC',
   );
   expect(problems({ consumers: [{ name: 'queue', type: 'kafka', enabled: true }] })).toEqual([
     'consumers["queue"].enabled: not supported yet: no consumer runs',
   ]);
+});
+
+test('proxies ask over HTTP; gRPC is refused where it would be used', () => {
+  const at = (endpoint: string) => ({
+    client: { proxy: { connect: { enabled: true, endpoint } } },
+    channel: { namespaces: [{ name: 'chat', subscribe_proxy_enabled: true, subscribe_proxy_name: 'other' }] },
+    proxies: [
+      { name: 'other', endpoint },
+      { name: 'idle', endpoint: 'grpc://127.0.0.1:1' },
+    ],
+  });
+  expect(load(at('http://127.0.0.1:1/x')).warnings).toEqual([]);
+  const refused = 'not supported yet: only http:// and https:// endpoints are asked, not gRPC';
+  for (const endpoint of ['grpc://127.0.0.1:1', 'backend:1']) {
+    expect(problems(at(endpoint))).toEqual([
+      `client.proxy.connect.endpoint: ${refused}`,
+      `proxies["other"].endpoint: ${refused}`,
+    ]);
+  }
 });
 
 test('what is configured but switched off does not matter', () => {
@@ -51,7 +70,6 @@ test('what leads to refused clients only is a warning', () => {
   });
   expect(warnings).toEqual([
     'shared_poll.hmac_secret_key: not supported yet: subscriptions of this kind are refused',
-    'proxies["backend"]: not supported yet: nothing that is supported asks a proxy',
     'channel.namespaces["keys"], channel.namespaces["poll"]: not supported yet: subscriptions of a type other than stream are refused',
   ]);
 });

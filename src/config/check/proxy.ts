@@ -1,3 +1,4 @@
+import { clientTls } from '../client-tls.js';
 import type { Config, ProxyConfig } from '../config.js';
 import { checkNames, checkReason, NAME, type Report } from './report.js';
 
@@ -17,9 +18,16 @@ export function checkProxies(config: Config, report: Report): void {
   }
 }
 
+/** Anything else is gRPC. */
+export const isHttp = (endpoint: string): boolean => /^https?:\/\//.test(endpoint);
+
 /** A proxy that is used. */
 export function checkProxy(proxy: ProxyConfig, at: string, report: Report): void {
   if (proxy.endpoint === '') report(`${at}.endpoint`, 'must be set');
+  else if (isHttp(proxy.endpoint)) {
+    checkUrl(proxy.endpoint, `${at}.endpoint`, report);
+    clientTls(proxy.http.tls, `${at}.http.tls`, report);
+  }
   if (proxy.timeout === 0) report(`${at}.timeout`, 'must not be 0');
   proxy.http.status_to_code_transforms.forEach((transform, i) => {
     const here = `${at}.http.status_to_code_transforms[${i}]`;
@@ -30,6 +38,16 @@ export function checkProxy(proxy: ProxyConfig, at: string, report: Report): void
     checkReason(to_error.message, `${here}.to_error.message`, report);
     checkReason(to_disconnect.reason, `${here}.to_disconnect.reason`, report);
   });
+}
+
+/** The URL is not shown: it may have a password. */
+function checkUrl(endpoint: string, at: string, report: Report): void {
+  try {
+    const { username, password } = new URL(endpoint);
+    decodeURIComponent(username + password);
+  } catch {
+    report(at, 'is not a valid URL');
+  }
 }
 
 /** A name that refers to a proxy, and the proxy of the event when the name is "default" and it is used. */

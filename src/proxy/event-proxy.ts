@@ -1,8 +1,8 @@
 /** One configured proxy: asks the application, and never fails. */
 import type { ConnectionOptions } from 'node:tls';
 import type { ProxyConfig } from '../config/config.js';
-import type { Bytes } from '../protocol/messages.js';
 import { JsonWriter } from '../protocol/json-writer.js';
+import type { Bytes } from '../protocol/messages.js';
 import { type Answer, type AnswerForm, FAILED, readAnswer } from './answer.js';
 import { Backend } from './backend.js';
 import { type ClientHeaders, HeaderRules } from './headers.js';
@@ -19,7 +19,7 @@ export interface Subject {
 }
 
 /** What happened, as the application is told. What is '' or empty is left out. */
-export interface Event {
+export interface EventFields {
   readonly channel?: string;
   readonly method?: string;
   readonly name?: string;
@@ -39,7 +39,7 @@ const LOG_EVERY_MS = 1000;
 
 const scratch = new JsonWriter();
 
-export class Proxy {
+export class EventProxy {
   readonly headers: HeaderRules;
   readonly includesMeta: boolean;
   readonly #backend: Backend;
@@ -66,7 +66,7 @@ export class Proxy {
    * @param user  whether the application is told who it is: a connect proxy has yet to say.
    * The event's bytes are read before this returns.
    */
-  async ask<R>(about: Subject, event: Event, form: AnswerForm<R>, user = true): Promise<Answer<R>> {
+  async ask<R>(about: Subject, event: EventFields, form: AnswerForm<R>, user = true): Promise<Answer<R>> {
     try {
       const body = this.#body(about, event, user);
       const reply = await this.#backend.post(this.headers.of(about.headers), body);
@@ -81,7 +81,7 @@ export class Proxy {
   }
 
   /** @throws InappropriatePayload for data that is not JSON, where it has to be. */
-  #body({ id, user, transport, codec, meta }: Subject, event: Event, withUser: boolean): Buffer {
+  #body({ id, user, transport, codec, meta }: Subject, event: EventFields, withUser: boolean): Buffer {
     const w = scratch.reset();
     w.open();
     w.textField('client', id);
