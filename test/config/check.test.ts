@@ -119,6 +119,16 @@ describe('proxies', () => {
     expect(check({ rpc: { without_namespace: { proxy_enabled: true } } })).toEqual(['rpc.proxy.endpoint: must be set']);
   });
 
+  test('its URL and certificates can be used', () => {
+    const connect = (options: object) => check({ client: { proxy: { connect: { enabled: true, ...options } } } });
+    for (const endpoint of ['http://', 'https://a:b:c/', 'http://us%er:secret@host/']) {
+      expect(connect({ endpoint })).toEqual(['client.proxy.connect.endpoint: is not a valid URL']);
+    }
+    expect(connect({ ...backend, http: { tls: { enabled: true, server_ca_pem: 'none.pem' } } })[0]).toMatch(
+      /^client\.proxy\.connect\.http\.tls\.server_ca_pem: /,
+    );
+  });
+
   test('a name leads to a proxy, used or not', () => {
     expect(namespace({ publish_proxy_name: 'xx' })).toEqual(
       ns('.publish_proxy_name: there is no proxy "xx" in proxies'),
