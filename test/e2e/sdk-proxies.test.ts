@@ -124,13 +124,13 @@ describe.each([json, protobuf])('$name', (flavour) => {
   });
 
   test('it renews what expires, and lets it end', async () => {
-    answers.connect = () => ({ result: { user: 'ann', expire_at: now() + 1 } });
-    answers.subscribe = () => ({ result: { expire_at: now() + 1 } });
+    answers.connect = () => ({ result: { user: 'ann', expire_at: now() + 2 } });
+    answers.subscribe = () => ({ result: { expire_at: now() + 2 } });
     const renewed = (name: string): Promise<void> =>
       new Promise((resolve) => {
         answers[name] = () => {
           if (asked(name).length > 1) resolve();
-          return { result: { expire_at: now() + 1 } };
+          return { result: { expire_at: now() + 2 } };
         };
       });
     const both = Promise.all([renewed('refresh'), renewed('sub_refresh')]);
