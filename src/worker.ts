@@ -8,6 +8,7 @@ import { answerHealth, readyRoute } from './api/ready.js';
 import { answerSurveys } from './api/survey.js';
 import { signToken } from './auth/sign-token.js';
 import { Edge } from './channels/edge.js';
+import { LAST_SEEN_STEP_MS } from './channels/last-seen.js';
 import { Owner, POSITION_CHECK_STEP_MS } from './channels/owner.js';
 import { Client } from './clients/client.js';
 import type { ClientDeps } from './clients/deps.js';
@@ -87,6 +88,7 @@ if (slot < boot.owners) {
     log,
   });
   setInterval(() => owner.checkPositions(), POSITION_CHECK_STEP_MS).unref();
+  setInterval(() => owner.checkLastSeen(), LAST_SEEN_STEP_MS).unref();
   report('publications found a full ring: subscribers were told', () => owner.counters.lostPublications);
 }
 answerHealth(asks, () => engine.shards());

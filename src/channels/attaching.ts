@@ -13,13 +13,12 @@ import type { Joining } from './catching-up.js';
 import type { Follower } from './follower.js';
 import type { OwnedChannel } from './owned-channel.js';
 import { AttachFlag } from './records.js';
-import { extend, NOWHERE, type Recovery, recoverCache, recoverStream, unrecovered } from './recovery.js';
+import { extend, NOWHERE, POSITION_ONLY, type Recovery, recoverCache, recoverStream, unrecovered } from './recovery.js';
 
 /** A stream that is another one each time it is read is not going to be caught up with. */
 const READS_MAX = 4;
 /** The newest publication tells the follower what it looks like. */
 const NEWEST: HistoryFilter = { limit: 1, reverse: true };
-const POSITION: HistoryFilter = { limit: 0, reverse: false };
 
 /** How a client is shown in presence, join and leave. */
 export interface Announcement {
@@ -161,7 +160,7 @@ export class Attaching implements Joining {
 
   #filter(follower: Follower): HistoryFilter {
     const max = this.host.recoveryMaxPublications;
-    if (this.since === undefined) return follower.following ? POSITION : NEWEST;
+    if (this.since === undefined) return follower.following ? POSITION_ONLY : NEWEST;
     if (this.#has(AttachFlag.cache)) return { limit: this.#has(AttachFlag.filtered) ? max : 1, reverse: true };
     return { limit: max, since: this.since, reverse: false };
   }

@@ -11,7 +11,15 @@
  * before any later publication of that channel (mesh/link.ts keeps the order). The edge then tells the members who rely
  * on continuity, and they recover from history.
  */
-import type { Awaitable, Broker, BrokerSink, History, HistoryFilter, PresenceManager } from '../engine/engine.js';
+import type {
+  Awaitable,
+  Broker,
+  BrokerSink,
+  FeedState,
+  History,
+  HistoryFilter,
+  PresenceManager,
+} from '../engine/engine.js';
 import type { ByteReader } from '../lib/bytes.js';
 import { Sweep } from '../lib/sweep.js';
 import type { Calls, Ticket } from '../mesh/calls.js';
@@ -19,13 +27,15 @@ import type { Mesh } from '../mesh/mesh.js';
 import { RecordKind } from '../mesh/records.js';
 import { type ClientError, errors } from '../protocol/codes.js';
 import { entryOffset } from '../protocol/entry.js';
-import type { Bytes } from '../protocol/messages.js';
+import type { Bytes, StreamPosition } from '../protocol/messages.js';
 import { Answering } from './answering.js';
 import { type Announcement, Attaching, type AttachingHost, readAnnouncement, readAttach } from './attaching.js';
 import { Follower, type FollowerHost } from './follower.js';
+import { LastSeen, type LastSeenHost } from './last-seen.js';
 import { Outlet } from './outlet.js';
 import { OwnedChannel } from './owned-channel.js';
 import { AttachFlag, DetachFlag } from './records.js';
+import { POSITION_ONLY } from './recovery.js';
 import { answerRequests } from './requests.js';
 import { type HistoryOptions, Streams } from './streams.js';
 
@@ -54,7 +64,7 @@ const PRESENCE_TTL_MS = 60_000;
 export const POSITION_CHECK_STEP_MS = 1000;
 const nothing = (): void => {};
 
-export class Owner implements BrokerSink, AttachingHost, FollowerHost {
+export class Owner implements BrokerSink, AttachingHost, FollowerHost, LastSeenHost {
   readonly recoveryMaxPublications: number;
   readonly later: (ms: number, run: () => void) => void;
   readonly #channels = new Map<string, OwnedChannel>();
@@ -64,6 +74,7 @@ export class Owner implements BrokerSink, AttachingHost, FollowerHost {
   readonly #presence: PresenceManager;
   readonly #answering: Answering;
   readonly #outlet: Outlet;
+  readonly #lastSeen: LastSeen | undefined;
 
   constructor(private readonly deps: OwnerDeps) {
     const { mesh, calls, presence, later, log } = deps;
@@ -77,7 +88,15 @@ export class Owner implements BrokerSink, AttachingHost, FollowerHost {
     const broker = deps.broker(this);
     this.#broker = broker;
     this.#streams = new Streams({ broker, options: deps.history, later, log });
-    answerRequests({ mesh, answering: this.#answering, broker, presence, streams: this.#streams });
+    if (deps.lingerMs > 0) this.#lastSeen = new LastSeen(this);
+    answerRequests({
+      mesh,
+      answering: this.#answering,
+      broker,
+      presence,
+      streams: this.#streams,
+      lastSeen: this.#lastSeen,
+    });
     mesh.on(
       RecordKind.attach,
       this.#answering.handler((record, ticket) => this.#attach(record, ticket)),
@@ -95,6 +114,25 @@ export class Owner implements BrokerSink, AttachingHost, FollowerHost {
   /** Compare a part of the streams that stand still with the broker. Call it every {@link POSITION_CHECK_STEP_MS}. */
   checkPositions(): void {
     if (this.deps.positionCheckMs > 0) this.#check.run(0);
+  }
+
+  /** Compare streams that nobody follows with what was seen of them. Call it every {@link LAST_SEEN_STEP_MS}. */
+  checkLastSeen(): void {
+    this.#lastSeen?.step();
+  }
+
+  // ---- LastSeenHost ----
+
+  feed(channel: string): FeedState {
+    return this.#broker.feed(channel);
+  }
+
+  position(channel: string, done: (position: StreamPosition) => void): void {
+    this.#answering.when(this.#streams.read(channel, POSITION_ONLY), done, nothing);
+  }
+
+  reset(channel: string, epoch: string): void {
+    this.#streams.reset(channel, epoch);
   }
 
   // ---- BrokerSink ----
@@ -140,14 +178,14 @@ export class Owner implements BrokerSink, AttachingHost, FollowerHost {
   }
 
   resetEpoch(channel: OwnedChannel, epoch: string): void {
-    this.#streams.reset(channel.name, epoch);
+    this.reset(channel.name, epoch);
   }
 
   // ---- AttachingHost ----
 
   subscribed(channel: OwnedChannel, then: () => void, failed: (error: ClientError) => void): void {
     if (channel.subscribing !== undefined) this.#answering.when(channel.subscribing, then, failed);
-    else if (this.#broker.feed(channel.name) === 'up') then();
+    else if (this.feed(channel.name) === 'up') then();
     else failed(errors.internal);
   }
 
@@ -258,7 +296,7 @@ export class Owner implements BrokerSink, AttachingHost, FollowerHost {
     this.later(this.deps.lingerMs, () => {
       channel.lingers = false;
       if (!channel.unused) return;
-      const settled = channel.follower?.settled !== false && this.#broker.feed(channel.name) === 'up';
+      const settled = channel.follower?.settled !== false && this.feed(channel.name) === 'up';
       if (settled) this.#forget(channel);
       else this.#linger(channel);
     });
@@ -267,6 +305,9 @@ export class Owner implements BrokerSink, AttachingHost, FollowerHost {
   #forget(channel: OwnedChannel): void {
     if (this.#channels.get(channel.name) !== channel) return;
     this.#channels.delete(channel.name);
+    const position = channel.follower?.position;
+    if (position !== undefined && position.offset > 0)
+      this.#lastSeen?.note(channel.name, position.offset, position.epoch);
     this.#broker.unsubscribe(channel.name);
   }
 

@@ -6,6 +6,7 @@ import type { Mesh } from '../mesh/mesh.js';
 import { RecordKind } from '../mesh/records.js';
 import { type ClientError, errors } from '../protocol/codes.js';
 import type { Answering } from './answering.js';
+import type { LastSeen } from './last-seen.js';
 import { readPublish } from './path.js';
 import { HistoryFlag, SUPPRESSED } from './records.js';
 import type { Streams } from './streams.js';
@@ -18,9 +19,11 @@ export interface RequestsDeps {
   readonly broker: Broker;
   readonly presence: PresenceManager;
   readonly streams: Streams;
+  /** Of what publishers were told; undefined where nothing they were told can be lost. */
+  readonly lastSeen: LastSeen | undefined;
 }
 
-export function answerRequests({ mesh, answering, broker, presence, streams }: RequestsDeps): void {
+export function answerRequests({ mesh, answering, broker, presence, streams, lastSeen }: RequestsDeps): void {
   const on = (kind: number, handle: (record: ByteReader, ticket: Ticket) => void): void =>
     mesh.on(kind, answering.handler(handle));
 
@@ -37,7 +40,7 @@ export function answerRequests({ mesh, answering, broker, presence, streams }: R
       versionEpoch: call.versionEpoch,
       delta: call.delta,
     };
-    broker.publish(channel, entry, options, new Publishing(answering.calls, ticket));
+    broker.publish(channel, entry, options, new Publishing(answering.calls, ticket, channel, lastSeen));
   });
 
   on(RecordKind.history, (record, ticket) => {
@@ -80,10 +83,13 @@ class Publishing implements PublishReply {
   constructor(
     private readonly calls: Calls,
     private readonly ticket: Ticket,
+    private readonly channel: string,
+    private readonly lastSeen: LastSeen | undefined,
   ) {}
 
   succeed(offset: number, epoch: string, suppressed?: PublishResult['suppressed']): void {
     const { ticket } = this;
+    if (offset > 0) this.lastSeen?.note(this.channel, offset, epoch);
     if (!ticket.valid) return;
     const out = this.calls.beginReply(ticket.id);
     out.f64le(offset);

@@ -4,7 +4,7 @@
 import type { SubscribeGrant } from '../auth/grant.js';
 import type { SubscribeAck, SubscribeCall } from '../channels/channels.js';
 import { compileFilter, FilterError, type TagsFilter } from '../channels/filter.js';
-import { type ClientError, disconnects, errors } from '../protocol/codes.js';
+import { errors } from '../protocol/codes.js';
 import type { FilterNode, SubscribeResult } from '../protocol/messages.js';
 import type { Refusal } from './client.js';
 import type { Subscription } from './subscription.js';
@@ -65,7 +65,8 @@ export function startSubscription(
     const call = subscribeCall(subscription, grant, wanted, delta, filter);
     channels.subscribe(subscription, call, (error, ack) => {
       if (error !== null) {
-        refused(asRefusal(error));
+        // Also when the broker of just this channel is away: the others of the connection are untouched.
+        refused(error);
         return;
       }
       registry.subscriptions++;
@@ -154,11 +155,6 @@ function subscribeResult(
   }
   result.wasRecovering = wanted.recover || recovers(grant, wanted);
   return result;
-}
-
-/** Broker and unknown failures end the connection, so that everything starts over; the rest is told in the reply. */
-function asRefusal(error: ClientError): Refusal {
-  return error.code === errors.internal.code ? disconnects.serverError : error;
 }
 
 /** Tokens and replies with a longer life are taken for a mistake. */

@@ -119,6 +119,7 @@ export class Cluster {
     const due = this.#timers.filter(({ atMs }) => atMs <= this.clock.now());
     this.#timers = this.#timers.filter(({ atMs }) => atMs > this.clock.now());
     for (const { run } of due) run();
+    for (const { owner } of this.threads) owner?.checkLastSeen();
   }
 
   newEpoch(): string {

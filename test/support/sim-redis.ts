@@ -58,6 +58,8 @@ export class SimRedis {
   readonly before = new Map<number, number | undefined>();
   /** Every publication there has been, by its place, of which a failover may have given it to several. */
   readonly #appendedAt = new Set<string>();
+  /** Streams that were given a new epoch. */
+  resets = 0;
   readonly #connections: SimBroker[] = [];
   #master = new Copy();
   #replica: Copy | undefined = new Copy();
@@ -196,6 +198,7 @@ export class SimBroker implements Broker {
   }
 
   resetEpoch(channel: string, epoch: string): Promise<void> {
+    this.redis.resets++;
     return this.#ask((streams) => streams.resetEpoch(channel, epoch));
   }
 

@@ -34,6 +34,8 @@ type Argument = string | Uint8Array;
 export interface Routes {
   ownerOf(slot: number): ClusterServer | undefined;
   serverAt(endpoint: Endpoint): ClusterServer;
+  /** Its master may lack the ends of streams: nothing is published until nodes have compared what they know. */
+  isSettling(slot: number): boolean;
   /** A server says that the slot is at `endpoint`. */
   moved(slot: number, endpoint: Endpoint): void;
   /** Something failed: the map may be old. */
@@ -76,6 +78,10 @@ export class ClusterCommand implements LinkHandler {
 
   get bytes(): number {
     return this.args.reduce((sum, arg) => sum + arg.length, COMMAND_BYTES);
+  }
+
+  get publishes(): boolean {
+    return this.script?.publishes === true;
   }
 
   sendTo(server: ClusterServer): void {
@@ -176,7 +182,7 @@ export class ClusterCommands {
   /** Answers whether it is dealt with: sent or failed. If not, it must wait for a server that is being connected to. */
   #trySend(command: ClusterCommand): boolean {
     const server = command.askAt ?? this.routes.ownerOf(command.slot);
-    if (server === undefined) {
+    if (server === undefined || (command.publishes && this.routes.isSettling(command.slot))) {
       this.failed(command, errors.internal);
       return true;
     }

@@ -15,6 +15,7 @@ import { LINK_TUNING } from './server-link.js';
 import type { ReplyHandler, Script, Shard, ShardEvents } from './shard.js';
 import { keySlot, SLOTS, type SlotRange } from './slots.js';
 
+const NO_MASTERS: ReadonlySet<ClusterServer> = new Set();
 const AWAY: { readonly feed: FeedState } = { feed: 'down' };
 
 export class ClusterShard implements Shard {
@@ -59,6 +60,7 @@ export class ClusterShard implements Shard {
       ownerOf,
       serverAt: (endpoint) => this.#servers.at(endpoint),
       moved: (slot, endpoint) => this.#moved(slot, endpoint),
+      isSettling: (slot) => performance.now() < this.#settlesUntilMs[slot]!,
       failed: () => this.#topology.refreshSoon(),
       gaveUp: (text) => refusals.refused(text),
     });
@@ -121,7 +123,9 @@ export class ClusterShard implements Shard {
   }
 
   #moved(slot: number, endpoint: Endpoint): void {
-    this.#setOwner(slot, this.#servers.at(endpoint), this.#masters);
+    const owner = this.#servers.at(endpoint);
+    // Slots are moved between masters: a server that was none has taken over.
+    this.#setOwner(slot, owner, this.#masters.has(owner) ? this.#masters : NO_MASTERS);
     this.#topology.refreshSoon();
   }
 

@@ -5,8 +5,8 @@
 import { createHash } from 'node:crypto';
 import type { Script } from './shard.js';
 
-export function script(name: string, lua: string): Script {
-  return { name, lua, sha: createHash('sha1').update(lua).digest('hex') };
+export function script(name: string, lua: string, publishes = false): Script {
+  return { name, lua, sha: createHash('sha1').update(lua).digest('hex'), publishes };
 }
 
 /** What a script answers instead of anything else when it meets the fence. */
@@ -77,6 +77,7 @@ for i = 1, #KEYS / 2 do
 end
 return results
 `,
+  true,
 );
 
 /**
@@ -159,8 +160,8 @@ end
 return {offset, epoch, ''}
 `;
 
-export const publishScript = script('publish', publish(KEEP_IN_STREAM));
-export const publishToListScript = script('publish_to_list', publish(KEEP_IN_LIST));
+export const publishScript = script('publish', publish(KEEP_IN_STREAM), true);
+export const publishToListScript = script('publish_to_list', publish(KEEP_IN_LIST), true);
 
 /**
  * A publication that is not stored, once for its key.

@@ -28,6 +28,8 @@ export interface Script {
   readonly lua: string;
   /** SHA-1 in hex. */
   readonly sha: string;
+  /** It gives offsets: while the feed of its channel settles it fails, also when it had been waiting until then. */
+  readonly publishes: boolean;
 }
 
 export interface Shard {

@@ -71,7 +71,7 @@ it('a reply that nobody asked for ends the connection: whose the next is would b
 });
 
 const NOSCRIPT = '-NOSCRIPT No matching script.\r\n';
-const named = (name: string) => ({ name, lua: `return '${name}'`, sha: name.padEnd(40, '0') });
+const named = (name: string) => ({ name, lua: `return '${name}'`, sha: name.padEnd(40, '0'), publishes: false });
 
 async function forgetful(): Promise<{ fake: FakeRedis; rig: ShardRig; evaluated: () => string[] }> {
   const { fake, rig } = await open(polite);
@@ -170,7 +170,9 @@ it('a script that the server does not know even after it was loaded fails', asyn
   const unknown: Answer = ([name], say) => (name === 'EVALSHA' ? NOSCRIPT : polite([name!], say));
   const { fake, rig } = await open(unknown);
   await until('connected', async () => (await rig.codeOf(rig.call('GET', 'k'))) === 0);
-  expect(await rig.codeOf(rig.run({ name: 's', lua: 'return 1', sha: '0'.repeat(40) }, ['k']))).toBe(100);
+  expect(await rig.codeOf(rig.run({ name: 's', lua: 'return 1', sha: '0'.repeat(40), publishes: false }, ['k']))).toBe(
+    100,
+  );
   expect(fake.commands.filter(([name]) => name === 'EVALSHA')).toHaveLength(2);
 });
 

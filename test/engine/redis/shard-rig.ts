@@ -53,6 +53,7 @@ export const script = (name: string, lua: string): Script => ({
   name,
   lua,
   sha: createHash('sha1').update(lua).digest('hex'),
+  publishes: false,
 });
 
 export class ShardRig {
