@@ -59,6 +59,27 @@ describe('MOVED', () => {
     expect(cluster.at(2).texts).toEqual(['a hello', 'b hello', 'c hello']);
   });
 
+  it('to a server that was no master is a takeover: what was on its way to be published is not', async () => {
+    const publication = { name: 'publish', lua: '', sha: '', publishes: true };
+    const publish = (name: string): void =>
+      shard.script(publication, [KEY], [name], {
+        reply: () => outcomes.push(`${name} published`),
+        fail: ({ code }) => outcomes.push(`${name} failed with ${code}`),
+      });
+    publish('a');
+    queue('b');
+    cluster.at(1).refuse('MOVED 866 h:3');
+    cluster.at(1).refuse('MOVED 866 h:3');
+    publish('c');
+    expect(cluster.at(3).texts).toEqual(['b hello']);
+    cluster.at(3).reply(2);
+    expect(outcomes.toSorted()).toEqual(['a failed with 100', 'b = 2', 'c failed with 100']);
+    expect(shard.feed(KEY)).toBe('settling');
+    cluster.view = { masters: [3, 2], isUsable: true };
+    await vi.advanceTimersByTimeAsync(2000);
+    expect(shard.feed(KEY)).toBe('up');
+  });
+
   it('without a place to go to is a failure', () => {
     queue('a');
     cluster.at(1).refuse('MOVED 866');
