@@ -3,11 +3,12 @@
  */
 import type { ByteWriter } from './bytes.js';
 
-/** Below these a loop beats the call into native code. */
-const SHORT_TEXT_CHARS = 64;
+/** Below this a loop beats the call into native code. */
 const SHORT_COPY_BYTES = 32;
 /** Marker, digits, CR LF, and the CR LF after the argument. */
 const OVERHEAD_BYTES = 20;
+/** Of one UTF-16 unit. */
+const UTF8_MAX_BYTES = 3;
 
 const CR = 13;
 const LF = 10;
@@ -42,31 +43,22 @@ function writeBytes(out: ByteWriter, argument: Uint8Array): void {
   putEnd(out, bytes);
 }
 
+/**
+ * Nearly all texts are ASCII: written as such, and again if that was wrong. Not a loop over `charCodeAt`: texts come in many
+ * inner forms (parts joined, cut out, interned), for which the engine looks the method up at every character.
+ */
 function writeText(out: ByteWriter, text: string): void {
-  if (text.length <= SHORT_TEXT_CHARS && writeShortAscii(out, text)) return;
-  const bytes = Buffer.byteLength(text);
-  out.ensure(bytes + OVERHEAD_BYTES);
-  putHeader(out, DOLLAR, bytes);
-  out.buffer.write(text, out.length, bytes === text.length ? 'latin1' : 'utf8');
-  putEnd(out, bytes);
-}
-
-function writeShortAscii(out: ByteWriter, text: string): boolean {
-  const chars = text.length;
   const start = out.length;
-  out.ensure(chars + OVERHEAD_BYTES);
+  const chars = text.length;
+  out.ensure(chars * UTF8_MAX_BYTES + OVERHEAD_BYTES);
   putHeader(out, DOLLAR, chars);
-  const { buffer, length } = out;
-  for (let i = 0; i < chars; i++) {
-    const code = text.charCodeAt(i);
-    if (code > 0x7f) {
-      out.length = start;
-      return false;
-    }
-    buffer[length + i] = code;
+  let bytes = out.buffer.write(text, out.length);
+  if (bytes !== chars) {
+    out.length = start;
+    putHeader(out, DOLLAR, bytes);
+    bytes = out.buffer.write(text, out.length);
   }
-  putEnd(out, chars);
-  return true;
+  putEnd(out, bytes);
 }
 
 function putHeader(out: ByteWriter, marker: number, value: number): void {
