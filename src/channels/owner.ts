@@ -184,9 +184,10 @@ export class Owner implements BrokerSink, AttachingHost, FollowerHost, LastSeenH
   // ---- AttachingHost ----
 
   subscribed(channel: OwnedChannel, then: () => void, failed: (error: ClientError) => void): void {
-    if (channel.subscribing !== undefined) this.#answering.when(channel.subscribing, then, failed);
-    else if (this.feed(channel.name) === 'up') then();
-    else failed(errors.internal);
+    // Also once subscribed: what a settling stream shows may be about to get another epoch.
+    const subscribed = (): void => (this.feed(channel.name) === 'up' ? then() : failed(errors.internal));
+    if (channel.subscribing === undefined) subscribed();
+    else this.#answering.when(channel.subscribing, subscribed, failed);
   }
 
   follower(channel: OwnedChannel): Follower | undefined {
