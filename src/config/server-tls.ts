@@ -1,0 +1,66 @@
+import { X509Certificate } from 'node:crypto';
+import { createSecureContext } from 'node:tls';
+import type { TlsConfig } from './config.js';
+import { ConfigError } from './config-error.js';
+import { loadPem } from './pem.js';
+
+/** What a server needs for TLS, as PEM: checked, so that it can be used. Holds a private key: never to be logged. */
+export interface ServerTls {
+  readonly key: Buffer;
+  /** The server's certificate, followed by those that lead from it to a known authority. */
+  readonly cert: Buffer;
+  /** Present when clients must show a certificate, and one of these authorities must have issued it (mutual TLS). */
+  readonly clientCa?: Buffer;
+}
+
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
+
+/**
+ * A `tls` section as a server needs it; undefined when it is off. Files are read anew at each call. TLS 1.2 is the
+ * lowest version that a server should offer (Centrifugo: TLSConfig.ToGoTLSConfig).
+ *
+ * @param at  where the section is in the configuration, for messages
+ * @throws ConfigError with all that is missing or cannot be used; it shows no content
+ */
+export function serverTls(section: TlsConfig, at: string): ServerTls | undefined {
+  if (!section.enabled) return undefined;
+  const problems: string[] = [];
+  const load = (key: 'cert_pem' | 'key_pem' | 'client_ca_pem'): Buffer => {
+    try {
+      return Buffer.from(loadPem(section[key]), 'latin1');
+    } catch (error) {
+      problems.push(`${at}.${key}: ${section[key] === '' ? 'must be set' : (error as Error).message}`);
+      return Buffer.alloc(0);
+    }
+  };
+  const pair = { key: load('key_pem'), cert: load('cert_pem') };
+  const tls = section.client_ca_pem === '' ? pair : { ...pair, clientCa: load('client_ca_pem') };
+  if (problems.length === 0) problems.push(...unusable(tls, at));
+  if (problems.length > 0) throw new ConfigError(problems);
+  return tls;
+}
+
+function unusable({ key, cert, clientCa }: ServerTls, at: string): string[] {
+  const problems: string[] = [];
+  // OpenSSL's reasons name no content: "key values mismatch", "bad end line".
+  const attempt = (where: string, use: () => unknown): void => {
+    try {
+      use();
+    } catch (error) {
+      problems.push(`${where}: cannot be used: ${(error as Error).message}`);
+    }
+  };
+  attempt(at, () => createSecureContext({ key, cert }));
+  if (clientCa !== undefined) attempt(`${at}.client_ca_pem`, () => parseCertificates(clientCa));
+  return problems;
+}
+
+/** @throws Error when there is none, or one that is damaged. */
+function parseCertificates(pem: Buffer): X509Certificate[] {
+  const found = pem.toString('latin1').match(CERTIFICATE) ?? [];
+  if (found.length === 0) throw new Error('there is no certificate in it');
+  return found.map((text) => new X509Certificate(text));
+}
+
+/** When the server's certificate becomes invalid, in ms since 1970. */
+export const expiresAtMs = ({ cert }: ServerTls): number => Date.parse(new X509Certificate(cert).validTo);
