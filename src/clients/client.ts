@@ -11,16 +11,17 @@ import { randomUUID } from 'node:crypto';
 import type { Subscriber } from '../channels/channels.js';
 import { type Codec, InappropriatePayload } from '../protocol/codec.js';
 import { type ClientError, type Disconnect, disconnects, type Unsubscribe } from '../protocol/codes.js';
-import type { Bytes, ClientInfo, Push, Reply } from '../protocol/messages.js';
+import type { Bytes, ClientInfo, ConnectRequest, ConnectResult, Push, Reply } from '../protocol/messages.js';
 import { type ClientHeaders, NO_HEADERS } from '../proxy/headers.js';
 import type { ClientDeps } from './deps.js';
 import { newSession } from './emulation.js';
 import { Inbox } from './inbox.js';
 import { Keepalive } from './keepalive.js';
 import { Outbox, type OutboxOwner } from './outbox.js';
-import type { Peer, Session, Socket } from './socket.js';
+import type { Peer, Session, Socket, Transport } from './socket.js';
 import type { Subscription } from './subscription.js';
 import { Subscriptions } from './subscriptions.js';
+import { unidirectionalDisconnect } from './unidirectional.js';
 
 export type ClientState = 'fresh' | 'connecting' | 'connected' | 'refused' | 'closing' | 'closed';
 
@@ -35,6 +36,7 @@ export class Client implements Session, Subscriber, OutboxOwner {
   readonly id = randomUUID();
   /** By which its commands find it, where they come by other requests (see emulation.ts); '' for WebSocket. */
   readonly session: string;
+  readonly unidirectional: boolean;
   state: ClientState = 'fresh';
   user = '';
   connInfo: Bytes | undefined = undefined;
@@ -46,7 +48,7 @@ export class Client implements Session, Subscriber, OutboxOwner {
   /** Maintained by the registry. */
   nextOfUser: Client | null = null;
   previousOfUser: Client | null = null;
-  readonly transport: Peer['transport'];
+  readonly transport: Transport;
   /** Dropped with the connect. */
   peer: Peer | null;
   /** What is passed on to the application; for most configurations that is nothing. */
@@ -66,14 +68,11 @@ export class Client implements Session, Subscriber, OutboxOwner {
     this.peer = peer;
     this.transport = peer.transport;
     this.framePingPong = peer.framePingPong;
-    this.session = peer.transport === 'websocket' ? '' : newSession(deps.slot);
+    this.unidirectional = peer.transport.startsWith('uni_');
+    this.session = sessionFor(peer.transport, deps.slot);
     this.outbox = new Outbox(this, deps.turn, deps.config.client.queue_max_size);
     this.inbox = new Inbox(this);
     this.keepalive = new Keepalive(this);
-  }
-
-  get unidirectional(): boolean {
-    return false;
   }
 
   /** Nothing is to be started or said any more. */
@@ -87,6 +86,10 @@ export class Client implements Session, Subscriber, OutboxOwner {
     if (this.ending) return;
     if (this.codec.isPong(frame)) this.pong();
     else this.inbox.receive(frame);
+  }
+
+  connect(request: ConnectRequest): void {
+    if (!this.ending) this.inbox.execute({ id: 1, connect: request });
   }
 
   drained(): void {
@@ -158,7 +161,7 @@ export class Client implements Session, Subscriber, OutboxOwner {
   // ---- Pushes ----
 
   push(push: Push): void {
-    const message = this.encode(() => this.codec.encodePush(push));
+    const message = this.encode(() => this.codec.encodePush(push, this.unidirectional));
     if (message !== undefined) this.outbox.write(message);
   }
 
@@ -169,11 +172,13 @@ export class Client implements Session, Subscriber, OutboxOwner {
     this.outbox.hold();
   }
 
-  /** The connect is through: `reply` goes out before what was held. */
-  connected(reply: Reply): void {
+  /** The connect is through: the client is told so before what was held. */
+  connected(id: number, connect: ConnectResult): void {
     this.state = 'connected';
     this.peer = null;
-    const message = this.encode(() => this.codec.encodeReply(reply));
+    const message = this.encode(() =>
+      this.unidirectional ? this.codec.encodePush({ connect }, true) : this.codec.encodeReply({ id, connect }),
+    );
     if (message !== undefined) {
       this.outbox.release(message);
       this.keepalive.connected();
@@ -185,6 +190,11 @@ export class Client implements Session, Subscriber, OutboxOwner {
   refuseConnect(id: number, why: Refusal): void {
     this.outbox.discardHeld();
     this.leave();
+    if (this.unidirectional) {
+      this.disconnect(unidirectionalDisconnect(why, this.deps.config.client), why);
+      this.done();
+      return;
+    }
     if (!this.ending) this.state = 'refused';
     this.refuse(id, why);
   }
@@ -229,8 +239,12 @@ export class Client implements Session, Subscriber, OutboxOwner {
 
   // ---- The end ----
 
-  /** Close with a code. What was written before still goes out, unless the client is too slow for it. */
-  disconnect(why: Disconnect): void {
+  /**
+   * Close with a code. What was written before still goes out, unless the client is too slow for it.
+   *
+   * @param refusal  see {@link Socket.end}
+   */
+  disconnect(why: Disconnect, refusal?: Refusal): void {
     if (this.ending) return;
     this.deps.log.debug({ client: this.id, user: this.user, code: why.code, reason: why.reason }, 'disconnect');
     this.state = 'closing';
@@ -238,7 +252,7 @@ export class Client implements Session, Subscriber, OutboxOwner {
     if (why !== disconnects.slow) this.outbox.flush();
     this.outbox.shut();
     this.keepalive.closing();
-    this.socket.end(why.code, why.reason);
+    this.socket.end(why.code, why.reason, refusal);
   }
 
   /** Close without a close frame. */
@@ -270,4 +284,10 @@ export class Client implements Session, Subscriber, OutboxOwner {
       return undefined;
     }
   }
+}
+
+/** Unidirectional clients have one too, to be named by the server's API, but no command finds it. */
+function sessionFor(transport: Transport, slot: number): string {
+  if (transport === 'websocket') return '';
+  return transport === 'sse' || transport === 'http_stream' ? newSession(slot) : randomUUID();
 }

@@ -8,9 +8,10 @@ import type { Client } from './client.js';
 import type { Homes } from './homes.js';
 import type { Registry } from './registry.js';
 import type { Subscription } from './subscription.js';
+import type { UnidirectionalConfig } from './unidirectional.js';
 
 export interface ClientConfig {
-  readonly client: {
+  readonly client: UnidirectionalConfig & {
     /** Not above 0: no pings. */
     readonly ping_interval: number;
     /** Not above 0: pongs are not waited for. */
@@ -26,7 +27,9 @@ export interface ClientConfig {
     /** 0: no limit. */
     readonly channel_limit: number;
   };
+  /** 0: a second. Also for HTTP. */
   readonly websocket: { readonly write_timeout: number };
+  readonly uni_websocket: { readonly write_timeout: number };
 }
 
 /** The part of a pino logger that is used here. */

@@ -24,6 +24,16 @@ export class Inbox {
     else this.start(frame);
   }
 
+  /** Start a command that did not come in a frame. */
+  execute(command: Command): void {
+    this.running++;
+    try {
+      this.client.deps.dispatch(this.client, command)?.catch((error: unknown) => this.crashed(error));
+    } catch (error) {
+      this.crashed(error);
+    }
+  }
+
   /** Start nothing before the command at work is over. */
   suspend(): void {
     this.suspended = true;
@@ -71,15 +81,6 @@ export class Inbox {
   private postpone(frame: Bytes, skip: number): void {
     this.backlog ??= new Backlog();
     if (!this.backlog.push(frame, this.client.codec, skip)) this.client.disconnect(disconnects.tooManyRequests);
-  }
-
-  private execute(command: Command): void {
-    this.running++;
-    try {
-      this.client.deps.dispatch(this.client, command)?.catch((error: unknown) => this.crashed(error));
-    } catch (error) {
-      this.crashed(error);
-    }
   }
 
   /** A bug in a command costs this connection, nobody else. */

@@ -6,9 +6,13 @@ import { TimerEntry } from '../lib/timer-wheel.js';
 import { type Disconnect, disconnects } from '../protocol/codes.js';
 import type { Client } from './client.js';
 import type { Subscription } from './subscription.js';
+import { pingsFor } from './unidirectional.js';
 
 /** How long a peer has to answer a close frame. */
 const CLOSE_WAIT_MS = 5_000;
+
+/** Instead of a `write_timeout` of 0. */
+const DEFAULT_WRITE_TIMEOUT_MS = 1_000;
 
 /** No such deadline. */
 const NEVER = Number.POSITIVE_INFINITY;
@@ -36,9 +40,9 @@ export class Keepalive extends TimerEntry {
 
   /** The connect is through. */
   connected(): void {
-    const { config } = this.client.deps;
     this.closeBy = NEVER;
-    if (config.client.ping_interval > 0) this.pingAt = this.spread(config.client.ping_interval);
+    const { intervalMs } = pingsFor(this.client);
+    if (intervalMs > 0) this.pingAt = this.spread(intervalMs);
     this.connectionExpiry();
     this.arm();
   }
@@ -77,8 +81,9 @@ export class Keepalive extends TimerEntry {
   }
 
   blocked(): void {
-    const { clock, config } = this.client.deps;
-    this.drainBy = clock.now() + config.websocket.write_timeout;
+    const { transport, deps } = this.client;
+    const { write_timeout } = transport === 'uni_websocket' ? deps.config.uni_websocket : deps.config.websocket;
+    this.drainBy = deps.clock.now() + (write_timeout || DEFAULT_WRITE_TIMEOUT_MS);
     this.arm();
   }
 
@@ -135,12 +140,12 @@ export class Keepalive extends TimerEntry {
 
   private ping(now: number): void {
     const { client } = this;
-    const { ping_interval, pong_timeout } = client.deps.config.client;
-    if (client.framePingPong) client.socket.ping();
-    else client.write(client.codec.ping);
+    const { intervalMs, pongTimeoutMs, message, frame } = pingsFor(client);
+    if (frame) client.socket.ping();
+    if (message) client.write(client.codec.ping);
     this.awaitingPong = true;
-    this.pingAt = now + ping_interval;
-    if (pong_timeout > 0) this.pongBy = now + pong_timeout;
+    this.pingAt = now + intervalMs;
+    if (pongTimeoutMs > 0) this.pongBy = now + pongTimeoutMs;
   }
 
   private renewConnection(): void {

@@ -5,7 +5,7 @@
  *   3501 3500 109   102 3501 3505                 110        3504          any
  *
  * Credentials are a token's; without a token what the application says, if it is asked; else those of somebody anonymous,
- * or of a request header.
+ * or of a request header. Unidirectional clients are told the same by a push: see clients/unidirectional.ts.
  */
 import { type ConnectToken, TokenError } from '../auth/token.js';
 import type { Client, Refusal } from '../clients/client.js';
@@ -100,7 +100,7 @@ function finish(
 ): void {
   const done = (refusal: Refusal | null, subs?: Record<string, SubscribeResult>): void => {
     if (refusal !== null) client.refuseConnect(id, refusal);
-    else client.connected({ id, connect: { ...connectResult(client, deps, subs), data } });
+    else client.connected(id, { ...connectResult(client, deps, subs), data });
   };
   if (granted.size === 0) done(null);
   else subscribeAll(client, granted, request.subs, done);
@@ -121,11 +121,11 @@ function connectResult(
   if (subs !== undefined) result.subs = subs;
   if (ping_interval > 0 && !client.framePingPong) {
     result.ping = Math.floor(ping_interval / 1000);
-    result.pong = pong_timeout > 0;
+    result.pong = pong_timeout > 0 && !client.unidirectional;
   }
   if (client.session !== '') {
     result.session = client.session;
-    result.node = nodeUid;
+    if (!client.unidirectional) result.node = nodeUid;
   }
   if (connect_include_server_time) result.time = clock.now();
   return result;

@@ -109,6 +109,11 @@ const commandFields = new JsonFields<Command>({
   subRefresh: (r) => r.object(emptySubRefresh(), subRefreshFields),
 });
 
+/** The request alone, without a command around it; the document `null` asks for nothing. @throws JsonError */
+export function decodeJsonConnect(request: Bytes): ConnectRequest {
+  return readObject(request, emptyConnect(), connectFields);
+}
+
 /** @throws JsonError */
 export function decodeJsonCommand(message: Bytes): Command {
   return readObject(message, emptyCommand(), commandFields);

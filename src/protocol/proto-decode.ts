@@ -10,7 +10,7 @@ import type {
   SubRefreshRequest,
   SubscribeRequest,
 } from './messages.js';
-import { mapFields, ProtoFields, type ProtoReader } from './proto-reader.js';
+import { mapFields, ProtoFields, ProtoReader } from './proto-reader.js';
 import {
   emptyChannel,
   emptyCommand,
@@ -121,6 +121,11 @@ const commandFields = new ProtoFields<Command>({
   refresh: [14, (r, old) => r.message(old ?? { token: '' }, refreshFields)],
   subRefresh: [15, (r, old) => r.message(old ?? emptySubRefresh(), subRefreshFields)],
 });
+
+/** The request alone, without a length in front. @throws ProtoError */
+export function decodeProtoConnect(request: Bytes): ConnectRequest {
+  return new ProtoReader(request).fields(emptyConnect(), connectFields);
+}
 
 /** The next command, its length in front. @throws ProtoError */
 export function readCommand(reader: ProtoReader): Command {

@@ -152,7 +152,8 @@ export class FakeChannels implements Channels {
     what: { join: { info: ClientInfo } } | { leave: { info: ClientInfo } },
   ): void {
     for (const { member, call } of at.live) {
-      if (call.joinLeave) member.subscriber.write(member.subscriber.codec.encodePush({ channel, ...what }));
+      const { codec, unidirectional } = member.subscriber;
+      if (call.joinLeave) member.subscriber.write(codec.encodePush({ channel, ...what }, unidirectional));
     }
   }
 
@@ -177,10 +178,10 @@ function recover(at: Channel, call: SubscribeCall): { recovered: boolean; public
 
 function deliver({ subscriber }: Member, call: SubscribeCall, channel: string, publication: Publication): void {
   if (call.filter !== undefined && !call.filter.matches(publication.tags)) return;
-  const { codec } = subscriber;
+  const { codec, unidirectional } = subscriber;
   try {
-    const head = codec.publicationHead(channel, false);
-    subscriber.write(codec.encodePublication(head, publication, false, call.delta && codec.name === 'json'));
+    const head = codec.publicationHead(channel, unidirectional);
+    subscriber.write(codec.encodePublication(head, publication, unidirectional, call.delta && codec.name === 'json'));
   } catch (error) {
     if (!(error instanceof InappropriatePayload)) throw error;
     subscriber.inappropriate();

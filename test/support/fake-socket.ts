@@ -1,4 +1,5 @@
 import { type BUFFERED, DROPPED, SENT, type Socket } from '../../src/clients/socket.js';
+import type { ClientError, Disconnect } from '../../src/protocol/codes.js';
 
 /** A socket that keeps what it was told. */
 export class FakeSocket implements Socket {
@@ -6,6 +7,8 @@ export class FakeSocket implements Socket {
   binary: boolean | undefined;
   pings = 0;
   closed: { code: number; reason: string } | undefined;
+  /** The refused connect that it was closed for. */
+  refusal: ClientError | Disconnect | undefined;
   destroyed = false;
   /** What the next sends answer. */
   answer: typeof SENT | typeof BUFFERED | typeof DROPPED = SENT;
@@ -21,8 +24,9 @@ export class FakeSocket implements Socket {
     this.pings++;
   }
 
-  end(code: number, reason: string): void {
+  end(code: number, reason: string, refusal?: ClientError | Disconnect): void {
     if (this.closed !== undefined) throw new Error('closed twice');
+    this.refusal = refusal;
     this.closed = { code, reason };
   }
 

@@ -9,7 +9,7 @@ import type { ControlOp } from '../../src/clients/control-ops.js';
 import type { ClientDeps } from '../../src/clients/deps.js';
 import { Homes } from '../../src/clients/homes.js';
 import { Registry } from '../../src/clients/registry.js';
-import type { Peer } from '../../src/clients/socket.js';
+import type { Peer, UniTransport } from '../../src/clients/socket.js';
 import { answerControl, controlWorkers, WorkerControl } from '../../src/clients/worker-control.js';
 import type { CommandDeps } from '../../src/commands/deps.js';
 import { dispatch } from '../../src/commands/dispatch.js';
@@ -20,6 +20,8 @@ import { TimerWheel } from '../../src/lib/timer-wheel.js';
 import { Turn } from '../../src/lib/turn.js';
 import { codecFor } from '../../src/protocol/codecs.js';
 import { ENTRY_JSON, encodeEntry } from '../../src/protocol/entry.js';
+import type { ConnectRequest } from '../../src/protocol/messages.js';
+import { emptyConnect } from '../../src/protocol/requests.js';
 import { Proxies } from '../../src/proxy/proxies.js';
 import { FakeThreads } from './fake-asks.js';
 import { FakeChannels } from './fake-channels.js';
@@ -35,6 +37,7 @@ export interface Options {
   rpc?: object;
   proxies?: object[];
   websocket?: object;
+  uni_websocket?: object;
 }
 
 /** Anything a test looks at in a reply or push. */
@@ -127,6 +130,14 @@ export class Rig {
     this.turn.runNow();
   }
 
+  /** Open a unidirectional connection and have it connect with a token for `user`. */
+  async hear(transport: UniTransport, request: Partial<ConnectRequest> = {}, peer: Partial<Peer> = {}) {
+    const connection = this.open({ transport, ...peer });
+    connection.client.connect({ ...emptyConnect(), token: token({ sub: 'ann' }), ...request });
+    await this.settle();
+    return connection;
+  }
+
   advance(ms: number): void {
     this.clock.advance(ms);
     this.wheel.advance(this.clock.now());
@@ -165,7 +176,9 @@ export class Connection {
     this.rig.turn.runNow();
     const frames = this.socket.frames.slice(this.#seen);
     this.#seen = this.socket.frames.length;
-    return frames.flatMap((frame) => (this.client.codec.name === 'json' ? jsonMessages(frame) : protoMessages(frame)));
+    const { codec, unidirectional } = this.client;
+    const type = unidirectional ? Push : Reply;
+    return frames.flatMap((frame) => (codec.name === 'json' ? jsonMessages(frame) : protoMessages(frame, type)));
   }
 
   get closeCode(): number | undefined {
@@ -193,14 +206,15 @@ function jsonMessages(frame: Buffer): Message[] {
 const root = protobuf.loadSync(fileURLToPath(new URL('../protocol/client.proto', import.meta.url)));
 const Command = root.lookupType('gyre.test.Command');
 const Reply = root.lookupType('gyre.test.Reply');
+const Push = root.lookupType('gyre.test.Push');
 
 function protobufFrame(commands: object[]): Buffer {
   return Buffer.concat(commands.map((command) => Command.encodeDelimited(Command.fromObject(command)).finish()));
 }
 
-function protoMessages(frame: Buffer): Message[] {
+function protoMessages(frame: Buffer, type: protobuf.Type): Message[] {
   const reader = protobuf.Reader.create(frame);
   const messages: Message[] = [];
-  while (reader.pos < reader.len) messages.push(Reply.toObject(Reply.decodeDelimited(reader), { longs: Number }));
+  while (reader.pos < reader.len) messages.push(type.toObject(type.decodeDelimited(reader), { longs: Number }));
   return messages;
 }

@@ -2,6 +2,7 @@
 import { connect as connectTcp, type Socket as TcpSocket } from 'node:net';
 import { type ClientOptions, WebSocket } from 'ws';
 import type { Peer, Session, Socket } from '../../src/clients/socket.js';
+import type { ConnectRequest } from '../../src/protocol/messages.js';
 import type { HttpRoute, StreamRoute } from '../../src/transport/http.js';
 import { registerHttp } from '../../src/transport/http-server.js';
 import { type TemplatedApp, type us_listen_socket, uws } from '../../src/transport/uws.js';
@@ -23,6 +24,7 @@ export const defaults: WebSocketOptions = {
 /** Records; `on` makes it act. */
 export class RecordingSession implements Session {
   readonly messages: string[] = [];
+  readonly requests: ConnectRequest[] = [];
   drains = 0;
   pongs = 0;
   closes = 0;
@@ -37,6 +39,10 @@ export class RecordingSession implements Session {
     const text = Buffer.from(frame).toString();
     this.messages.push(text);
     this.on.receive?.(this.socket, text);
+  }
+  connect(request: ConnectRequest) {
+    this.requests.push(request);
+    this.on.connect?.(this.socket, request);
   }
   drained() {
     this.drains++;
@@ -55,6 +61,7 @@ export class RecordingSession implements Session {
 export interface Actions {
   open?(socket: Socket, session: RecordingSession): void;
   receive?(socket: Socket, text: string): void;
+  connect?(socket: Socket, request: ConnectRequest): void;
   drained?(socket: Socket): void;
   ponged?(socket: Socket): void;
   closed?(socket: Socket): void;
