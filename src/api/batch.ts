@@ -1,7 +1,7 @@
 import { startInOrder } from '../lib/in-order.js';
-import { JsonFields } from '../protocol/json-reader.js';
 import { type ApiError, apiErrors } from './errors.js';
-import { type AnyMethod, call, type Method, readRequest, writeOutcome } from './method.js';
+import { boolean, type Field, list, named, optional, type Shape, shape } from './fields.js';
+import { type AnyMethod, call, type Method, outcome, schemaName, writeOutcome } from './method.js';
 import { mayOverlap, methods } from './methods.js';
 
 const MAX_CALLS_IN_FLIGHT = 1024;
@@ -25,19 +25,28 @@ export interface BatchResult {
   replies: Outcome[];
 }
 
-const commandFields = new JsonFields<NonNullable<Command>>(
-  Object.fromEntries(methods.map((method) => [method.name, (r) => (r.isNull() ? undefined : method.read(r))])),
-);
+const fieldsOf = <T>(of: (method: AnyMethod) => Field<T>): Record<string, Field<T>> =>
+  Object.fromEntries(methods.map((method) => [method.name, of(method)]));
 
-const fields = new JsonFields<BatchRequest>({
-  commands: (r) => r.array((command) => command.object<NonNullable<Command>>({}, commandFields)) ?? [],
-  parallel: (r) => r.boolean(),
-});
+const command: Shape<NonNullable<Command>> = shape(
+  fieldsOf((method) => optional(named(schemaName(method, 'Request'), method.request), '')),
+);
+const reply = outcome(fieldsOf((method) => optional(named(schemaName(method, 'Result'), method.result), '')));
 
 /** Commands run one after the other, or all at once if `parallel`. One that fails does not stop the others. */
 export const batch: Method<BatchRequest, BatchResult> = {
   name: 'batch',
-  read: (reader) => readRequest(reader, { commands: [], parallel: false }, fields),
+  about: {
+    tag: 'Server',
+    summary: 'Call several methods',
+    description: 'A command is an object with one key, the name of the method. So is its reply, if it has no error.',
+    example: { commands: [{ publish: { channel: 'news', data: 1 } }, { presence_stats: { channel: 'news' } }] },
+  },
+  request: shape({
+    commands: list(optional(command, 'A request by the name of its method.'), 'What to call.'),
+    parallel: boolean('Starts all commands at once instead of one after the other.'),
+  }),
+  result: shape({ replies: list(reply, 'One for each command, in their order.') }),
 
   run({ commands, parallel }, deps, done) {
     const asked = commands.map((command) => methods.find((method) => command?.[method.name] !== undefined));

@@ -1,24 +1,22 @@
 import type { PublishResult } from '../engine/engine.js';
 import { startInOrder } from '../lib/in-order.js';
-import { JsonFields } from '../protocol/json-reader.js';
 import type { ApiDeps } from './deps.js';
 import { type ApiError, apiErrors } from './errors.js';
-import { type ApiDone, type Method, readRequest, writeOutcome } from './method.js';
-import {
-  emptyPublication,
-  Outgoing,
-  type PublicationRequest,
-  publicationFields,
-  writePublished,
-} from './publication.js';
+import { list, optional, required, shape, string, type Values } from './fields.js';
+import { type ApiDone, type Method, outcome, writeOutcome } from './method.js';
+import { Outgoing, publicationFields, published, writePublished } from './publication.js';
 
 /** So that one request does not fill the links between threads on its own. */
 const MAX_PUBLISHES_IN_FLIGHT = 1024;
 
-export interface BroadcastRequest extends PublicationRequest {
-  /** May name a channel twice; it is then published to twice. */
-  channels: string[];
-}
+const fields = {
+  channels: required(list(string('Name.'), 'Channels to publish to. One that is named twice is published to twice.')),
+  ...publicationFields,
+};
+
+const response = outcome({ result: optional(published, 'What publish answers.') });
+
+export type BroadcastRequest = Values<typeof fields>;
 
 interface Response {
   error: ApiError | null;
@@ -30,14 +28,16 @@ export interface BroadcastResult {
   responses: Response[];
 }
 
-const fields = new JsonFields<BroadcastRequest>({
-  channels: (r) => r.array((channel) => channel.string()) ?? [],
-  ...publicationFields,
-});
-
 export const broadcast: Method<BroadcastRequest, BroadcastResult> = {
   name: 'broadcast',
-  read: (reader) => readRequest(reader, { channels: [], ...emptyPublication() }, fields),
+  about: {
+    tag: 'Publications',
+    summary: 'Publish to many channels',
+    description: 'Sends the same data to several channels at once. Each channel succeeds or fails on its own.',
+    example: { channels: ['news', 'sport'], data: { text: 'hello' } },
+  },
+  request: shape(fields),
+  result: shape({ responses: list(response, 'One for each channel, in the order of the request.') }),
 
   run(request, deps, done) {
     const { channels } = request;

@@ -1,16 +1,14 @@
 /** Methods that ask about one channel. */
 import type { ChannelOptions } from '../config/config.js';
-import { JsonFields } from '../protocol/json-reader.js';
 import type { JsonWriter } from '../protocol/json-writer.js';
 import type { ClientInfo } from '../protocol/messages.js';
 import type { ApiDeps } from './deps.js';
 import { type ApiError, apiErrors } from './errors.js';
+import { json, required, shape, string } from './fields.js';
 
-export interface ChannelRequest {
-  channel: string;
-}
+export const channelRequest = shape({ channel: required(string('Name of the channel.')) });
 
-export const channelFields = new JsonFields<ChannelRequest>({ channel: (r) => r.string() });
+export type ChannelRequest = ReturnType<typeof channelRequest.read>;
 
 /** @returns null if the channel is configured to have what is asked for. */
 export function whyNot(channel: string, deps: ApiDeps, has: (options: ChannelOptions) => boolean): ApiError | null {
@@ -23,6 +21,13 @@ export function whyNot(channel: string, deps: ApiDeps, has: (options: ChannelOpt
 export const hasPresence = (options: ChannelOptions): boolean => options.presence;
 
 export const hasHistory = (options: ChannelOptions): boolean => options.history_size > 0 && options.history_ttl > 0;
+
+export const clientInfo = shape({
+  user: string('Id of the user, empty for anonymous ones.'),
+  client: string('Id of the connection.'),
+  connInfo: json('What the application has said about the connection.'),
+  chanInfo: json('What the application has said about this subscription.'),
+});
 
 export function writeClientInfo(w: JsonWriter, info: ClientInfo): void {
   w.open();

@@ -1,18 +1,29 @@
-import { JsonFields } from '../protocol/json-reader.js';
 import { compileGlob, GlobError } from './channel-pattern.js';
 import { apiErrors } from './errors.js';
-import { type Method, readRequest, settle } from './method.js';
+import { record, shape, string, uint32 } from './fields.js';
+import { type Method, settle } from './method.js';
 import type { ChannelsAnswer, ChannelsQuestion } from './survey.js';
 
 export interface ChannelsResult {
   channels: ChannelsAnswer;
 }
 
-const fields = new JsonFields<ChannelsQuestion>({ pattern: (r) => r.string() });
+const request = shape({
+  pattern: string('Glob with `*`, `?`, `[a-z]`, `{a,b}` that names must match; empty for all.'),
+});
+
+const channel = shape({ numClients: uint32('Connections that are subscribed.') });
 
 export const channels: Method<ChannelsQuestion, ChannelsResult> = {
   name: 'channels',
-  read: (reader) => readRequest(reader, { pattern: '' }, fields),
+  about: {
+    tag: 'Channels',
+    summary: 'Channels with subscribers',
+    description: 'Asks all nodes, which takes time and memory where there are many channels.',
+    example: { pattern: 'chat:*' },
+  },
+  request,
+  result: shape({ channels: record(channel, 'By name.') }),
 
   run({ pattern }, deps, done) {
     if (!isGlob(pattern)) return done(apiErrors.badRequest, undefined);

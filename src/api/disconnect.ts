@@ -1,29 +1,31 @@
 import { disconnects } from '../protocol/codes.js';
-import { JsonFields } from '../protocol/json-reader.js';
-import { type Method, NOTHING, readRequest, settle, writeNothing } from './method.js';
-import { emptyTarget, type TargetRequest, targetFields } from './target.js';
+import { list, optional, shape, string, uint32, type Values } from './fields.js';
+import { type Method, NOTHING, noFields, settle, writeNothing } from './method.js';
+import { target } from './target.js';
 
-export interface DisconnectRequest extends TargetRequest {
-  /** Client ids to spare. */
-  whitelist: string[];
-  /** Default: 3503, which tells SDKs not to reconnect. */
-  disconnect: { code: number; reason: string } | undefined;
-}
-
-const disconnectFields = new JsonFields<{ code: number; reason: string }>({
-  code: (r) => r.uint32(),
-  reason: (r) => r.string(),
+const reason = shape({
+  code: uint32('Tells the client, by its range, whether to connect again: from 3500 on it does not.'),
+  reason: string('For people.'),
 });
 
-const fields = new JsonFields<DisconnectRequest>({
-  ...targetFields,
-  whitelist: (r) => r.array((client) => client.string()) ?? [],
-  disconnect: (r) => r.object({ code: 0, reason: '' }, disconnectFields),
-});
+const fields = {
+  ...target,
+  whitelist: list(string('Client id.'), 'Connections to spare.'),
+  disconnect: optional(reason, 'What the clients are told. By default 3503, after which they do not connect again.'),
+};
+
+export type DisconnectRequest = Values<typeof fields>;
 
 export const disconnect: Method<DisconnectRequest, object> = {
   name: 'disconnect',
-  read: (reader) => readRequest(reader, { ...emptyTarget(), whitelist: [], disconnect: undefined }, fields),
+  about: {
+    tag: 'Connections',
+    summary: 'Close connections',
+    description: 'Disconnects the clients of a user.',
+    example: { user: '42' },
+  },
+  request: shape(fields),
+  result: noFields,
 
   run({ user, client, session, whitelist, disconnect: given }, deps, done) {
     const op = { user, client, session, whitelist, disconnect: given ?? disconnects.forceNoReconnect };

@@ -1,11 +1,17 @@
-import { type ChannelRequest, channelFields, hasHistory, whyNot } from './channel.js';
+import { type ChannelRequest, channelRequest, hasHistory, whyNot } from './channel.js';
 import { fromClientError } from './errors.js';
-import { type Method, NOTHING, readRequest, writeNothing } from './method.js';
+import { type Method, NOTHING, noFields, writeNothing } from './method.js';
 
-/** Drops the stored publications; offset and epoch stay. */
 export const historyRemove: Method<ChannelRequest, object> = {
   name: 'history_remove',
-  read: (reader) => readRequest(reader, { channel: '' }, channelFields),
+  about: {
+    tag: 'Channels',
+    summary: 'Remove the history of a channel',
+    description: 'Drops the publications that are kept. Offset and epoch of the stream stay.',
+    example: { channel: 'news' },
+  },
+  request: channelRequest,
+  result: noFields,
 
   run({ channel }, deps, done) {
     const refusal = whyNot(channel, deps, hasHistory);

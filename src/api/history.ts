@@ -1,28 +1,53 @@
-import { JsonFields } from '../protocol/json-reader.js';
 import type { JsonWriter } from '../protocol/json-writer.js';
 import type { HistoryResult, Publication } from '../protocol/messages.js';
-import { type ChannelRequest, hasHistory, whyNot, writeClientInfo } from './channel.js';
+import { clientInfo, hasHistory, whyNot, writeClientInfo } from './channel.js';
 import { apiErrors, fromClientError } from './errors.js';
-import { type Method, readRequest } from './method.js';
-import { emptyPosition, type Position, positionFields } from './position.js';
+import {
+  boolean,
+  int32,
+  json,
+  list,
+  optional,
+  record,
+  required,
+  shape,
+  string,
+  uint64,
+  type Values,
+} from './fields.js';
+import type { Method } from './method.js';
+import { position } from './position.js';
 
-export interface HistoryRequest extends ChannelRequest {
-  /** 0: the position only; negative: everything. */
-  limit: number;
-  since: Position | undefined;
-  reverse: boolean;
-}
+const fields = {
+  channel: required(string('Name of the channel.')),
+  limit: int32('How many publications at most; negative for all, 0 for none but the position of the stream.'),
+  since: optional(shape(position), 'Only publications after this one, or before it if `reverse`.'),
+  reverse: boolean('The newest first.'),
+};
 
-const fields = new JsonFields<HistoryRequest>({
-  channel: (r) => r.string(),
-  limit: (r) => r.int32(),
-  since: (r) => r.object(emptyPosition(), positionFields),
-  reverse: (r) => r.boolean(),
+export type HistoryRequest = Values<typeof fields>;
+
+const publication = shape({
+  data: json('What was published.'),
+  info: optional(clientInfo, 'Who published, if that was a client.'),
+  offset: uint64('Number of the publication in the stream.'),
+  tags: record(string('Value.'), 'Labels that it was published with.'),
 });
 
 export const history: Method<HistoryRequest, HistoryResult> = {
   name: 'history',
-  read: (reader) => readRequest(reader, { channel: '', limit: 0, since: undefined, reverse: false }, fields),
+  about: {
+    tag: 'Channels',
+    summary: 'Publications of a channel',
+    description: 'Reads the history of a channel and the position of its stream. The oldest publication comes first.',
+    example: { channel: 'news', limit: 10 },
+  },
+  request: shape(fields),
+  result: shape({
+    publications: list(publication, 'Publications that are kept.'),
+    epoch: position.epoch,
+    offset: uint64('Offset of the newest publication of the stream, kept or not; 0 if there was none.'),
+  }),
 
   run({ channel, limit, since, reverse }, deps, done) {
     const refusal = whyNot(channel, deps, hasHistory);

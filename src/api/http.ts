@@ -5,6 +5,7 @@ import { JsonError } from '../protocol/json-scanner.js';
 import type { HttpHandler, HttpRequest, HttpResponse, HttpRoute } from '../transport/http.js';
 import { batch } from './batch.js';
 import type { ApiDeps } from './deps.js';
+import type { Shape } from './fields.js';
 import { ApiKey, KEY_HEADERS } from './key.js';
 import { legacy } from './legacy.js';
 import { type AnyMethod, call, writeOutcome } from './method.js';
@@ -83,9 +84,9 @@ function serveBatch(request: HttpRequest, deps: ApiDeps): HttpResponse | Promise
   );
 }
 
-function readBody<Request extends object>(method: { read(reader: JsonReader): Request }, body: Buffer): Request {
+function readBody<Request extends object>({ request }: { request: Shape<Request> }, body: Buffer): Request {
   const reader = new JsonReader(body);
-  const asked = method.read(reader);
+  const asked = request.read(reader);
   reader.end();
   return asked;
 }

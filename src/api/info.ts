@@ -1,5 +1,5 @@
-import { JsonFields } from '../protocol/json-reader.js';
-import { type Method, readRequest, settle } from './method.js';
+import { list, shape, string, uint32 } from './fields.js';
+import { type Method, noFields, settle } from './method.js';
 
 export interface NodeInfo {
   uid: string;
@@ -17,11 +17,27 @@ export interface InfoResult {
   nodes: NodeInfo[];
 }
 
-const fields = new JsonFields<object>({});
+const node = shape({
+  uid: string('Identifies the process.'),
+  name: string('Name of the node.'),
+  version: string('Version of the server.'),
+  numClients: uint32('Connections.'),
+  numUsers: uint32('Users with connections. Beyond some thousands an estimate, like the number of channels.'),
+  numChannels: uint32('Channels with subscribers.'),
+  uptime: uint32('Seconds since the start.'),
+  numSubs: uint32('Subscriptions.'),
+});
 
 export const info: Method<object, InfoResult> = {
   name: 'info',
-  read: (reader) => readRequest(reader, {}, fields),
+  about: {
+    tag: 'Server',
+    summary: 'Nodes and what they hold',
+    description: 'All nodes of the cluster, the one that answers first.',
+    example: {},
+  },
+  request: noFields,
+  result: shape({ nodes: list(node, 'Nodes.') }),
 
   run(_request, deps, done) {
     settle(

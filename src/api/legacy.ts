@@ -103,7 +103,7 @@ function readParams(method: AnyMethod, params: Buffer | undefined): object | und
   if (method.name === 'info') return {};
   if (params === undefined) return undefined;
   try {
-    return method.read(new JsonReader(params));
+    return method.request.read(new JsonReader(params));
   } catch (error) {
     if (error instanceof JsonError) return undefined;
     throw error;

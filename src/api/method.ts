@@ -1,18 +1,30 @@
 import type { ClientError } from '../protocol/codes.js';
-import type { JsonFields, JsonReader } from '../protocol/json-reader.js';
 import type { JsonWriter } from '../protocol/json-writer.js';
 import type { ApiDeps } from './deps.js';
 import { type ApiError, apiErrors, fromClientError } from './errors.js';
+import { type Fields, named, optional, type Shape, shape, string, uint32 } from './fields.js';
 
 /** Called exactly once. `result` is defined exactly when `error` is null. Must not throw. */
 export type ApiDone<T> = (error: ApiError | null, result: T | undefined) => void;
+
+/** What the API description says of a method. */
+export interface About {
+  readonly tag: 'Publications' | 'Connections' | 'Channels' | 'Server' | 'Not available';
+  /** In a few words. */
+  readonly summary: string;
+  readonly description?: string;
+  /** A request. */
+  readonly example: object;
+}
 
 /** Something an application may ask. Payload fields of a request are views into the message that it was read from. */
 export interface Method<Request extends object, Result extends object> {
   /** Last part of the URL, key of a command in a batch, and upper-cased the name in the legacy API. */
   readonly name: string;
-  /** @throws JsonError */
-  read(reader: JsonReader): Request;
+  readonly about: About;
+  readonly request: Shape<Request>;
+  /** As `write` puts it on the wire. Fields that are zero or empty may be left out. */
+  readonly result: Shape<object>;
   run(request: Request, deps: ApiDeps, done: ApiDone<Result>): void;
   /**
    * The fields of the result, without its braces.
@@ -24,10 +36,9 @@ export interface Method<Request extends object, Result extends object> {
 /** One of many. Requests and results go back to the method that they came from. */
 export type AnyMethod = Method<object, object>;
 
-/** `null` is a request with nothing set. */
-export function readRequest<T extends object>(reader: JsonReader, empty: T, fields: JsonFields<T>): T {
-  return reader.object(empty, fields) ?? empty;
-}
+/** Name of a schema of a method in the API description. */
+export const schemaName = ({ name }: AnyMethod, part: 'Request' | 'Result'): string =>
+  `_${name}`.replace(/_(.)/g, (_, first: string) => first.toUpperCase()) + part;
 
 export function call(method: AnyMethod, request: object, deps: ApiDeps, done: ApiDone<object>): void {
   try {
@@ -45,16 +56,26 @@ export function settle<T>(promise: Promise<T>, done: ApiDone<T>): void {
   );
 }
 
+export const noFields = shape({});
+
 export const NOTHING = Object.freeze({});
 
 /** For methods whose success says it all: `{}`. */
 export const writeNothing = (): void => {};
+
+export const errorShape = shape({ code: uint32('Number of the error.'), message: string('What it means.') });
 
 export function writeError(w: JsonWriter, error: ApiError): void {
   w.open();
   w.numberField('code', error.code);
   w.textField('message', error.message);
   w.close();
+}
+
+/** What {@link writeOutcome} writes, `results` being the fields that it may have instead of `error`. */
+export function outcome(results: Fields): Shape<object> {
+  const { read, schema } = shape({ ...results, error: optional(named('Error', errorShape), '') });
+  return { read, schema: { ...schema, minProperties: 1, maxProperties: 1 } };
 }
 
 /** `{"error": …}` or `{"<name>": {…}}`, what `write` puts into the inner braces. */

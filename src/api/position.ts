@@ -1,11 +1,7 @@
-import { JsonFields } from '../protocol/json-reader.js';
+import { string, uint64 } from './fields.js';
 
-/** A StreamPosition on its way in. */
-export interface Position {
-  offset: number;
-  epoch: string;
-}
-
-export const emptyPosition = (): Position => ({ offset: 0, epoch: '' });
-
-export const positionFields = new JsonFields<Position>({ offset: (r) => r.uint64(), epoch: (r) => r.string() });
+/** A StreamPosition. */
+export const position = {
+  offset: uint64('Number of a publication in its stream; the first is 1.'),
+  epoch: string('Names the numbering: offsets of another epoch mean nothing.'),
+};

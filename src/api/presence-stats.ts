@@ -1,11 +1,22 @@
 import type { PresenceStats } from '../engine/engine.js';
-import { type ChannelRequest, channelFields, hasPresence, whyNot } from './channel.js';
+import { type ChannelRequest, channelRequest, hasPresence, whyNot } from './channel.js';
 import { fromClientError } from './errors.js';
-import { type Method, readRequest } from './method.js';
+import { shape, uint32 } from './fields.js';
+import type { Method } from './method.js';
 
 export const presenceStats: Method<ChannelRequest, PresenceStats> = {
   name: 'presence_stats',
-  read: (reader) => readRequest(reader, { channel: '' }, channelFields),
+  about: {
+    tag: 'Channels',
+    summary: 'Number of clients in a channel',
+    description: 'How many are subscribed. Only for channels with presence.',
+    example: { channel: 'news' },
+  },
+  request: channelRequest,
+  result: shape({
+    numClients: uint32('Connections that are subscribed.'),
+    numUsers: uint32('Users that they belong to.'),
+  }),
 
   run({ channel }, deps, done) {
     const refusal = whyNot(channel, deps, hasPresence);

@@ -1,7 +1,8 @@
 import type { ClientInfo } from '../protocol/messages.js';
-import { type ChannelRequest, channelFields, hasPresence, whyNot, writeClientInfo } from './channel.js';
+import { type ChannelRequest, channelRequest, clientInfo, hasPresence, whyNot, writeClientInfo } from './channel.js';
 import { fromClientError } from './errors.js';
-import { type Method, readRequest } from './method.js';
+import { record, shape } from './fields.js';
+import type { Method } from './method.js';
 
 export interface PresenceResult {
   /** By client id. */
@@ -10,7 +11,14 @@ export interface PresenceResult {
 
 export const presence: Method<ChannelRequest, PresenceResult> = {
   name: 'presence',
-  read: (reader) => readRequest(reader, { channel: '' }, channelFields),
+  about: {
+    tag: 'Channels',
+    summary: 'Clients in a channel',
+    description: 'Who is subscribed. Only for channels with presence.',
+    example: { channel: 'news' },
+  },
+  request: channelRequest,
+  result: shape({ presence: record(clientInfo, 'By client id.') }),
 
   run({ channel }, deps, done) {
     const refusal = whyNot(channel, deps, hasPresence);

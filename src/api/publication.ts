@@ -4,47 +4,33 @@ import type { ChannelOptions } from '../config/config.js';
 import type { PublishResult } from '../engine/engine.js';
 import { decodeBase64 } from '../lib/base64.js';
 import { ENTRY_DELTA, encodeEntry, payloadFlags } from '../protocol/entry.js';
-import type { JsonReader } from '../protocol/json-reader.js';
 import type { JsonWriter } from '../protocol/json-writer.js';
 import type { Bytes } from '../protocol/messages.js';
 import type { ApiDeps } from './deps.js';
 import { apiErrors, fromClientError } from './errors.js';
+import { base64, boolean, json, record, shape, string, uint64, type Values } from './fields.js';
 import type { ApiDone } from './method.js';
 
-export interface PublicationRequest {
-  /** JSON as it stands in the request. */
-  data: Bytes | undefined;
-  /** Instead of `data` if not ''. */
-  b64data: string;
-  skipHistory: boolean;
-  tags: Record<string, string> | undefined;
-  idempotencyKey: string;
-  delta: boolean;
-  version: number;
-  versionEpoch: string;
-}
-
-export const emptyPublication = (): PublicationRequest => ({
-  data: undefined,
-  b64data: '',
-  skipHistory: false,
-  tags: undefined,
-  idempotencyKey: '',
-  delta: false,
-  version: 0,
-  versionEpoch: '',
-});
-
 export const publicationFields = {
-  data: (r: JsonReader) => r.raw(),
-  b64data: (r: JsonReader) => r.string(),
-  skipHistory: (r: JsonReader) => r.boolean(),
-  tags: (r: JsonReader) => r.record((value) => value.string()),
-  idempotencyKey: (r: JsonReader) => r.string(),
-  delta: (r: JsonReader) => r.boolean(),
-  version: (r: JsonReader) => r.uint64(),
-  versionEpoch: (r: JsonReader) => r.string(),
+  data: json('What subscribers get: any JSON, passed on as it stands.'),
+  b64data: base64('What subscribers get, instead of `data`: bytes that need not be JSON.'),
+  skipHistory: boolean('Sends to subscribers without keeping the publication in the history.'),
+  tags: record(string('Value.'), 'Labels that travel with the publication; subscribers may filter by them.'),
+  idempotencyKey: string('Publications with the key of an earlier one (in the last 5 minutes) are not made again.'),
+  delta: boolean('Sends only the difference to the publication before to subscribers that asked for it.'),
+  version: uint64(
+    'Number of the state that `data` is. Older or equal states than the last one are dropped; 0 is no version.',
+  ),
+  versionEpoch: string('Names the numbering of versions: with another one, versions begin anew.'),
 };
+
+export type PublicationRequest = Values<typeof publicationFields>;
+
+/** A suppressed publication is answered as if it had been published. */
+export const published = shape({
+  offset: uint64('Number of the publication in the history. Left out where there is none.'),
+  epoch: string('Names the numbering of offsets. Left out where there is no history.'),
+});
 
 const NO_DATA = Buffer.alloc(0);
 
@@ -98,7 +84,6 @@ export class Outgoing {
   }
 }
 
-/** A suppressed publication is answered as if it had been published. */
 export function writePublished(w: JsonWriter, result: PublishResult): void {
   w.numberField('offset', result.offset);
   w.textField('epoch', result.epoch);

@@ -1,24 +1,23 @@
 import type { PublishResult } from '../engine/engine.js';
-import { JsonFields } from '../protocol/json-reader.js';
 import { apiErrors } from './errors.js';
-import { type Method, readRequest } from './method.js';
-import {
-  emptyPublication,
-  Outgoing,
-  type PublicationRequest,
-  publicationFields,
-  writePublished,
-} from './publication.js';
+import { required, shape, string, type Values } from './fields.js';
+import type { Method } from './method.js';
+import { Outgoing, publicationFields, published, writePublished } from './publication.js';
 
-export interface PublishRequest extends PublicationRequest {
-  channel: string;
-}
+const fields = { channel: required(string('Channel to publish to.')), ...publicationFields };
 
-const fields = new JsonFields<PublishRequest>({ channel: (r) => r.string(), ...publicationFields });
+export type PublishRequest = Values<typeof fields>;
 
 export const publish: Method<PublishRequest, PublishResult> = {
   name: 'publish',
-  read: (reader) => readRequest(reader, { channel: '', ...emptyPublication() }, fields),
+  about: {
+    tag: 'Publications',
+    summary: 'Publish to a channel',
+    description: 'Sends data to all subscribers of a channel, and keeps it in the history where the channel has one.',
+    example: { channel: 'news', data: { text: 'hello' } },
+  },
+  request: shape(fields),
+  result: published,
 
   run(request, deps, done) {
     const { channel } = request;

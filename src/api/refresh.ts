@@ -1,26 +1,27 @@
 import { asBuffer } from '../lib/bytes.js';
-import { JsonFields } from '../protocol/json-reader.js';
-import type { Bytes } from '../protocol/messages.js';
-import { type Method, NOTHING, readRequest, settle, writeNothing } from './method.js';
-import { emptyTarget, type TargetRequest, targetFields } from './target.js';
+import { boolean, int64, json, shape, type Values } from './fields.js';
+import { type Method, NOTHING, noFields, settle, writeNothing } from './method.js';
+import { target } from './target.js';
 
-export interface RefreshRequest extends TargetRequest {
-  expired: boolean;
-  /** Unix seconds; 0 makes the connection non-expiring. */
-  expireAt: number;
-  info: Bytes | undefined;
-}
+const fields = {
+  ...target,
+  expired: boolean('Closes the connections as expired.'),
+  expireAt: int64('When they expire, in Unix seconds; 0 for never.'),
+  info: json('What is said about the connections from now on.'),
+};
 
-const fields = new JsonFields<RefreshRequest>({
-  ...targetFields,
-  expired: (r) => r.boolean(),
-  expireAt: (r) => r.int64(),
-  info: (r) => r.raw(),
-});
+export type RefreshRequest = Values<typeof fields>;
 
 export const refresh: Method<RefreshRequest, object> = {
   name: 'refresh',
-  read: (reader) => readRequest(reader, { ...emptyTarget(), expired: false, expireAt: 0, info: undefined }, fields),
+  about: {
+    tag: 'Connections',
+    summary: 'Prolong or expire connections',
+    description: 'Changes when connections of a user expire, as a new connection token would.',
+    example: { user: '42', expire_at: 1893456000 },
+  },
+  request: shape(fields),
+  result: noFields,
 
   run({ user, client, session, expired, expireAt, info }, deps, done) {
     const base64 = info === undefined ? '' : asBuffer(info).toString('base64');

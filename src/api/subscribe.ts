@@ -2,76 +2,47 @@ import type { SubscribeOp } from '../clients/control-ops.js';
 import type { ChannelOptions } from '../config/config.js';
 import { decodeBase64 } from '../lib/base64.js';
 import { asBuffer } from '../lib/bytes.js';
-import { JsonFields, type JsonReader } from '../protocol/json-reader.js';
 import type { Bytes } from '../protocol/messages.js';
 import { apiErrors } from './errors.js';
-import { type Method, NOTHING, readRequest, settle, writeNothing } from './method.js';
-import { emptyPosition, type Position, positionFields } from './position.js';
-import { emptyTarget, type TargetRequest, targetFields } from './target.js';
+import { base64, boolean, int64, json, optional, required, shape, string, type Values } from './fields.js';
+import { type Method, NOTHING, noFields, settle, writeNothing } from './method.js';
+import { position } from './position.js';
+import { target } from './target.js';
 
-/** Options of the namespace that this one subscription is to have differently. */
-interface Override {
-  presence?: boolean | undefined;
-  joinLeave?: boolean | undefined;
-  forceRecovery?: boolean | undefined;
-  forcePositioning?: boolean | undefined;
-  forcePushJoinLeave?: boolean | undefined;
-}
+const overridden = shape({ value: boolean('Whether it is on.') });
 
-export interface SubscribeRequest extends TargetRequest {
-  channel: string;
-  /** Unix seconds, 0 for never. */
-  expireAt: number;
-  info: Bytes | undefined;
-  /** Instead of `info` if not ''. */
-  b64info: string;
-  data: Bytes | undefined;
-  /** Instead of `data` if not ''. */
-  b64data: string;
-  recoverSince: Position | undefined;
-  override: Override | undefined;
-}
-
-const valueFields = new JsonFields<{ value: boolean }>({ value: (r) => r.boolean() });
-
-/** `{"value": true}`; `null` overrides nothing. */
-const overridden = (reader: JsonReader): boolean | undefined => reader.object({ value: false }, valueFields)?.value;
-
-const overrideFields = new JsonFields<Override>({
-  presence: overridden,
-  joinLeave: overridden,
-  forceRecovery: overridden,
-  forcePositioning: overridden,
-  forcePushJoinLeave: overridden,
+const override = shape({
+  presence: optional(overridden, 'Whether the subscription is part of presence.'),
+  joinLeave: optional(overridden, 'Whether others are told when it begins and ends.'),
+  forceRecovery: optional(overridden, 'Whether missed publications are recovered.'),
+  forcePositioning: optional(overridden, 'Whether its position in the stream is checked.'),
+  forcePushJoinLeave: optional(overridden, 'Whether it is told when others join and leave.'),
 });
 
-const fields = new JsonFields<SubscribeRequest>({
-  ...targetFields,
-  channel: (r) => r.string(),
-  expireAt: (r) => r.int64(),
-  info: (r) => r.raw(),
-  b64info: (r) => r.string(),
-  data: (r) => r.raw(),
-  b64data: (r) => r.string(),
-  recoverSince: (r) => r.object(emptyPosition(), positionFields),
-  override: (r) => r.object<Override>({}, overrideFields),
-});
+const fields = {
+  ...target,
+  channel: required(string('Channel to subscribe to.')),
+  expireAt: int64('When the subscription ends, in Unix seconds; 0 for never.'),
+  info: json('What presence, join and leave say about the subscription.'),
+  b64info: base64('Instead of `info`, as bytes that need not be JSON.'),
+  data: json('What the client gets along with the subscription.'),
+  b64data: base64('Instead of `data`, as bytes that need not be JSON.'),
+  recoverSince: optional(shape(position), 'Sends what was published after this position first.'),
+  override: optional(override, 'Options of the channel that are to be different for this subscription.'),
+};
 
-const empty = (): SubscribeRequest => ({
-  ...emptyTarget(),
-  channel: '',
-  expireAt: 0,
-  info: undefined,
-  b64info: '',
-  data: undefined,
-  b64data: '',
-  recoverSince: undefined,
-  override: undefined,
-});
+export type SubscribeRequest = Values<typeof fields>;
 
 export const subscribe: Method<SubscribeRequest, object> = {
   name: 'subscribe',
-  read: (reader) => readRequest(reader, empty(), fields),
+  about: {
+    tag: 'Connections',
+    summary: 'Subscribe connections',
+    description: 'Subscribes connections of a user to a channel, on behalf of the server.',
+    example: { user: '42', channel: 'news' },
+  },
+  request: shape(fields),
+  result: noFields,
 
   run(request, deps, done) {
     if (request.channel === '') return done(apiErrors.badRequest, undefined);
@@ -90,7 +61,7 @@ export const subscribe: Method<SubscribeRequest, object> = {
 
 /** @returns undefined if one of the payloads is not base64. */
 function operation(request: SubscribeRequest, options: ChannelOptions): SubscribeOp | undefined {
-  const { user, client, session, channel, expireAt, recoverSince, override = {} } = request;
+  const { user, client, session, channel, expireAt, recoverSince, override } = request;
   const info = base64Of(request.info, request.b64info);
   const data = base64Of(request.data, request.b64data);
   if (info === undefined || data === undefined) return undefined;
@@ -103,11 +74,11 @@ function operation(request: SubscribeRequest, options: ChannelOptions): Subscrib
     data,
     expireAt,
     recoverSince,
-    presence: override.presence ?? options.presence,
-    joinLeave: override.joinLeave ?? options.join_leave,
-    forcePushJoinLeave: override.forcePushJoinLeave ?? options.force_push_join_leave,
-    forceRecovery: override.forceRecovery ?? options.force_recovery,
-    forcePositioning: override.forcePositioning ?? options.force_positioning,
+    presence: override?.presence?.value ?? options.presence,
+    joinLeave: override?.joinLeave?.value ?? options.join_leave,
+    forcePushJoinLeave: override?.forcePushJoinLeave?.value ?? options.force_push_join_leave,
+    forceRecovery: override?.forceRecovery?.value ?? options.force_recovery,
+    forcePositioning: override?.forcePositioning?.value ?? options.force_positioning,
   };
 }
 

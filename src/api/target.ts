@@ -1,13 +1,8 @@
-import type { Target } from '../clients/control-ops.js';
-import type { JsonReader } from '../protocol/json-reader.js';
+import { string } from './fields.js';
 
-/** Whose connections a request is about, see {@link Target}. */
-export type TargetRequest = { -readonly [K in keyof Target]: Target[K] };
-
-export const emptyTarget = (): TargetRequest => ({ user: '', client: '', session: '' });
-
-export const targetFields = {
-  user: (r: JsonReader) => r.string(),
-  client: (r: JsonReader) => r.string(),
-  session: (r: JsonReader) => r.string(),
+/** Whose connections a request is about, see Target. */
+export const target = {
+  user: string('Id of the user whose connections are meant; empty for those of anonymous users.'),
+  client: string('Only the connection with this client id.'),
+  session: string('Only the connection with this session id.'),
 };

@@ -1,13 +1,17 @@
 /** Methods of channel types that Gyre does not have: known by name, refused with 108. */
-import { JsonFields } from '../protocol/json-reader.js';
 import { apiErrors } from './errors.js';
-import { type AnyMethod, readRequest, writeNothing } from './method.js';
-
-const fields = new JsonFields<object>({});
+import { type AnyMethod, noFields, writeNothing } from './method.js';
 
 const unavailable = (name: string): AnyMethod => ({
   name,
-  read: (reader) => readRequest(reader, {}, fields),
+  about: {
+    tag: 'Not available',
+    summary: name.replaceAll('_', ' ').replace(/^./, (c) => c.toUpperCase()),
+    description: 'For a type of channels that this server does not have. Answers 108.',
+    example: {},
+  },
+  request: noFields,
+  result: noFields,
   run: (_request, _deps, done) => done(apiErrors.notAvailable, undefined),
   write: writeNothing,
 });

@@ -1,19 +1,26 @@
 import { unsubscribes } from '../protocol/codes.js';
-import { JsonFields } from '../protocol/json-reader.js';
 import { apiErrors } from './errors.js';
-import { type Method, NOTHING, readRequest, settle, writeNothing } from './method.js';
-import { emptyTarget, type TargetRequest, targetFields } from './target.js';
+import { shape, string, type Values } from './fields.js';
+import { type Method, NOTHING, noFields, settle, writeNothing } from './method.js';
+import { target } from './target.js';
 
-export interface UnsubscribeRequest extends TargetRequest {
-  /** May be empty, see UnsubscribeOp. */
-  channel: string;
-}
+const fields = {
+  ...target,
+  channel: string('Channel to unsubscribe from; empty for all.'),
+};
 
-const fields = new JsonFields<UnsubscribeRequest>({ ...targetFields, channel: (r) => r.string() });
+export type UnsubscribeRequest = Values<typeof fields>;
 
 export const unsubscribe: Method<UnsubscribeRequest, object> = {
   name: 'unsubscribe',
-  read: (reader) => readRequest(reader, { ...emptyTarget(), channel: '' }, fields),
+  about: {
+    tag: 'Connections',
+    summary: 'Unsubscribe connections',
+    description: 'Ends subscriptions of a user. The clients are told, and do not subscribe again by themselves.',
+    example: { user: '42', channel: 'news' },
+  },
+  request: shape(fields),
+  result: noFields,
 
   run({ user, client, session, channel }, deps, done) {
     const known = channel === '' || deps.access.rules.resolve(channel) !== undefined;

@@ -48,9 +48,7 @@ export class JsonFields<T extends object> {
 
   constructor(table: { readonly [K in keyof T]?: (reader: JsonReader) => T[K] }) {
     this.#properties = Object.keys(table) as (keyof T)[];
-    this.#keys = this.#properties.map((name) =>
-      Buffer.from(String(name).replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`)),
-    );
+    this.#keys = this.#properties.map((name) => Buffer.from(wireName(String(name))));
     this.#hints = this.#keys.map((key) => hint(key, 0, key.length));
     this.#reads = Object.values(table);
   }
@@ -69,6 +67,9 @@ export class JsonFields<T extends object> {
     target[this.#properties[field]!] = this.#reads[field]!(reader) as T[keyof T];
   }
 }
+
+/** `skipHistory` is `skip_history` on the wire. */
+export const wireName = (property: string): string => property.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`);
 
 function hint(bytes: Uint8Array, start: number, end: number): number {
   return ((end - start) << 8) | (bytes[start]! | 0x20);
