@@ -54,7 +54,7 @@ const tell = (message: FromWorker): void => port.postMessage(message);
 // ---- the mesh and the data path ----
 
 const joined = joinMesh(boot.wires, log);
-const { turn, mesh, calls, asks } = joined;
+const { turn, mesh, calls, asks, chores } = joined;
 const access = buildAccess(config);
 const edge = new Edge({
   mesh,
@@ -66,7 +66,7 @@ const edge = new Edge({
   maxLagMs: config.client.channel_position_max_time_lag,
 });
 
-const engine = openEngine(config, { turn, log });
+const engine = openEngine(config, { turn, chores, log });
 if (slot < boot.owners) {
   const owner = new Owner({
     mesh,
@@ -87,8 +87,8 @@ if (slot < boot.owners) {
     later: (ms, run) => void setTimeout(run, ms).unref(),
     log,
   });
-  setInterval(() => owner.checkPositions(), POSITION_CHECK_STEP_MS).unref();
-  setInterval(() => owner.checkLastSeen(), LAST_SEEN_STEP_MS).unref();
+  chores.every(POSITION_CHECK_STEP_MS, () => owner.checkPositions());
+  chores.every(LAST_SEEN_STEP_MS, () => owner.checkLastSeen());
   report('publications found a full ring: subscribers were told', () => owner.counters.lostPublications);
 }
 answerHealth(asks, () => engine.shards());
@@ -98,11 +98,11 @@ report('links overflowed: everything of theirs counts as lost', () => mesh.overf
 /** Log what was counted since the last look, if anything was. */
 function report(message: string, count: () => number): void {
   let seen = count();
-  setInterval(() => {
+  chores.every(REPORT_MS, () => {
     const now = count();
     if (now > seen) log.warn({ count: now - seen }, message);
     seen = now;
-  }, REPORT_MS).unref();
+  });
 }
 
 // ---- connections and what they may ask ----
@@ -246,7 +246,6 @@ async function close(): Promise<void> {
   joined.leave();
   engine.close();
   stopWheel();
-  stopBeating();
   process.exit(0);
 }
 
@@ -269,6 +268,6 @@ port.on('message', (message: ToWorker) => {
   }
 });
 
-const stopBeating = beat(boot.heartbeats, slot);
+beat(chores, boot.heartbeats, slot);
 // Clients that come before the engine is there would only be told to come back.
 void engine.settled().then(() => tell({ type: 'ready', app: app.descriptor }));

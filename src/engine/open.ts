@@ -1,6 +1,7 @@
 /** The engine that the configuration asks for, as one worker has it for the channels that it owns. */
 import type { Config } from '../config/config.js';
 import { brokerSection } from '../config/redis/sections.js';
+import type { Chores } from '../lib/chores.js';
 import { systemClock } from '../lib/clock.js';
 import type { Turn } from '../lib/turn.js';
 import type { Log } from '../observe/log.js';
@@ -27,7 +28,17 @@ export interface Engine extends EngineHealth {
   close(): void;
 }
 
-export function openEngine(config: Config, deps: { readonly turn: Pick<Turn, 'touch'>; readonly log: Log }): Engine {
+export interface EngineDeps {
+  readonly turn: Pick<Turn, 'touch'>;
+  readonly chores: Pick<Chores, 'every'>;
+  readonly log: Log;
+}
+
+export function openEngine(config: Config, deps: EngineDeps): Engine {
+  const swept = <T extends { sweep(nowMs: number): void }>(kept: T): T => {
+    deps.chores.every(SWEEP_MS, () => kept.sweep(systemClock.now()));
+    return kept;
+  };
   const redis = new RedisEngine(config, deps);
   const isShared = brokerSection(config) !== undefined;
   return {
@@ -40,9 +51,4 @@ export function openEngine(config: Config, deps: { readonly turn: Pick<Turn, 'to
     shards: () => redis.shards(),
     close: () => redis.close(),
   };
-}
-
-function swept<T extends { sweep(nowMs: number): void }>(kept: T): T {
-  setInterval(() => kept.sweep(systemClock.now()), SWEEP_MS).unref();
-  return kept;
 }

@@ -70,6 +70,11 @@ export class TimerWheel {
   /** Counted from the start, so that it stays a small integer. */
   #tick = 0;
   #size = 0;
+  /** Set while it runs with real time. */
+  #clock: { now(): number } | undefined;
+  #alarm: NodeJS.Timeout | undefined;
+  /** What the alarm is set for. Infinity without one; 0, which is before every deadline, while time advances. */
+  #alarmTick = Number.POSITIVE_INFINITY;
 
   constructor({ now, granularityMs = 100, slots = 1024 }: TimerWheelOptions) {
     if (!(granularityMs >= 1)) throw new RangeError('granularityMs must be at least 1');
@@ -95,6 +100,8 @@ export class TimerWheel {
     else unlink(entry);
     entry.tick = tick;
     this.#slots[tick & this.#mask]!.append(entry);
+    // A turn ahead at most: timers of the runtime cannot wait for weeks.
+    if (tick < this.#alarmTick) this.#setAlarm(Math.min(tick, this.#tick + this.#slots.length));
   }
 
   /** Nothing happens if the entry is not scheduled. */
@@ -120,10 +127,44 @@ export class TimerWheel {
     }
   }
 
-  /** Advance with real time, until the returned function is called. */
+  /**
+   * Advance with real time, until the returned function is called. Only for what is due: a wheel that waits for nothing
+   * wakes nobody. A clock that leaps ahead is noticed with the next deadline.
+   */
   run(clock: { now(): number }): () => void {
-    const interval = setInterval(() => this.advance(clock.now()), this.granularityMs);
-    return () => clearInterval(interval);
+    this.#clock = clock;
+    this.#alarmTick = Number.POSITIVE_INFINITY;
+    this.#setNextAlarm();
+    return () => {
+      clearTimeout(this.#alarm);
+      this.#clock = undefined;
+    };
+  }
+
+  #setAlarm(tick: number): void {
+    if (this.#clock === undefined) return;
+    clearTimeout(this.#alarm);
+    this.#alarmTick = tick;
+    this.#alarm = setTimeout(() => this.#ring(), this.#startMs + tick * this.granularityMs - this.#clock.now());
+  }
+
+  #ring(): void {
+    this.#alarmTick = 0;
+    try {
+      this.advance(this.#clock!.now());
+    } finally {
+      this.#alarmTick = Number.POSITIVE_INFINITY;
+      this.#setNextAlarm();
+    }
+  }
+
+  /** For the next slot with entries, though they may be for a later turn of the wheel. */
+  #setNextAlarm(): void {
+    if (this.#size === 0) return;
+    let tick = this.#tick + 1;
+    // What is taken from the slots but not expired was due when something else was thrown.
+    if (this.#due.first === null) while (this.#slots[tick & this.#mask]!.first === null) tick++;
+    this.#setAlarm(tick);
   }
 
   #collect(slot: Ring): void {

@@ -12,9 +12,6 @@ import { BELL_BYTES } from './wires.js';
 const AWAKE = 0;
 const ASLEEP = 1;
 
-/** Upper bound on the time a lost wake-up could go unnoticed. */
-const SAFETY_POLL_MS = 250;
-
 export interface Doorbell {
   /** Wake `slot` if it sleeps. */
   ring(slot: number): void;
@@ -28,7 +25,6 @@ export class SharedDoorbell implements Doorbell {
   readonly #own: number;
   #waiting = false;
   #closed = false;
-  readonly #poll: NodeJS.Timeout;
   readonly #woken = (): void => {
     this.#waiting = false;
     if (!this.#closed) this.wake();
@@ -41,8 +37,6 @@ export class SharedDoorbell implements Doorbell {
   ) {
     this.#bells = new Int32Array(bells);
     this.#own = self * (BELL_BYTES / 4);
-    this.#poll = setInterval(wake, SAFETY_POLL_MS);
-    this.#poll.unref();
   }
 
   ring(slot: number): void {
@@ -69,7 +63,6 @@ export class SharedDoorbell implements Doorbell {
 
   close(): void {
     this.#closed = true;
-    clearInterval(this.#poll);
     Atomics.store(this.#bells, this.#own, AWAKE);
     Atomics.notify(this.#bells, this.#own);
   }

@@ -1,3 +1,5 @@
+import type { Chores } from '../lib/chores.js';
+
 /** One counter a worker, which it raises while its event loop turns. A counter that stands still is a worker that hangs. */
 
 export const HEARTBEAT_MS = 500;
@@ -6,11 +8,9 @@ export function createHeartbeats(workers: number): SharedArrayBuffer {
   return new SharedArrayBuffer(workers * 4);
 }
 
-/** @returns stop. */
-export function beat(heartbeats: SharedArrayBuffer, slot: number): () => void {
+export function beat(chores: Pick<Chores, 'every'>, heartbeats: SharedArrayBuffer, slot: number): void {
   const counters = new Int32Array(heartbeats);
-  const timer = setInterval(() => Atomics.add(counters, slot, 1), HEARTBEAT_MS);
-  return () => clearInterval(timer);
+  chores.every(HEARTBEAT_MS, () => Atomics.add(counters, slot, 1));
 }
 
 export class HangWatch {

@@ -1,4 +1,5 @@
 /** A thread's way onto the mesh: the parts that every thread has, put together. */
+import { Chores } from '../lib/chores.js';
 import { monotonicClock } from '../lib/clock.js';
 import { Turn } from '../lib/turn.js';
 import { Calls } from '../mesh/calls.js';
@@ -13,10 +14,13 @@ export interface Joined {
   readonly mesh: Mesh;
   readonly calls: Calls;
   readonly asks: MeshAsks;
+  readonly chores: Chores;
   leave(): void;
 }
 
 const CALL_SWEEP_MS = 500;
+/** Upper bound on the time a lost wake-up could go unnoticed. */
+const SAFETY_POLL_MS = 500;
 
 export function joinMesh(wires: Wires, log: Pick<Log, 'error'>): Joined {
   const schedule = (): void => turn.schedule();
@@ -25,8 +29,9 @@ export function joinMesh(wires: Wires, log: Pick<Log, 'error'>): Joined {
   const turn = new Turn({ before: () => mesh.drain(), after: () => mesh.publish() });
   const calls = new Calls(mesh, monotonicClock);
   const asks = new MeshAsks(mesh, calls, log);
-  const sweep = setInterval(() => calls.sweep(), CALL_SWEEP_MS);
-  sweep.unref();
+  const chores = new Chores();
+  chores.every(CALL_SWEEP_MS, () => calls.sweep());
+  chores.every(SAFETY_POLL_MS, schedule);
   // The first turn arms the doorbell.
   schedule();
   return {
@@ -34,8 +39,9 @@ export function joinMesh(wires: Wires, log: Pick<Log, 'error'>): Joined {
     mesh,
     calls,
     asks,
+    chores,
     leave() {
-      clearInterval(sweep);
+      chores.stop();
       mesh.close();
     },
   };

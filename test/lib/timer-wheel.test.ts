@@ -139,13 +139,68 @@ describe('TimerWheel', () => {
       const stop = wheel.run(clock);
       wheel.schedule(new Recorded('a', log), 100);
       clock.advance(100);
-      vi.advanceTimersByTime(50);
+      vi.advanceTimersByTime(100);
       expect(log).toEqual(['a']);
+      expect(vi.getTimerCount()).toBe(0);
       stop();
       wheel.schedule(new Recorded('b', log), 200);
       clock.advance(1000);
       vi.advanceTimersByTime(1000);
       expect(log).toEqual(['a']);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  test('in real time wakes up only for what is due, however far away', () => {
+    vi.useFakeTimers({ now: 5000 });
+    try {
+      const log: string[] = [];
+      const wheel = new TimerWheel({ now: Date.now(), granularityMs: 100, slots: 16 });
+      const advance = vi.spyOn(wheel, 'advance');
+      const stop = wheel.run({ now: () => Date.now() });
+      const monthMs = 30 * 86_400_000;
+      const far = new Recorded('far', log);
+      wheel.schedule(far, 5000 + monthMs);
+      wheel.schedule(new Recorded('second', log), 6000);
+      wheel.schedule(new Recorded('first', log, (self) => wheel.schedule(self, Date.now() + 2000)), 5300);
+      vi.advanceTimersByTime(299);
+      expect(advance).not.toHaveBeenCalled();
+      vi.advanceTimersByTime(1);
+      expect(log).toEqual(['first']);
+      vi.advanceTimersByTime(700);
+      expect(log).toEqual(['first', 'second']);
+      vi.advanceTimersByTime(1299);
+      expect(log).toEqual(['first', 'second']);
+      vi.advanceTimersByTime(1);
+      expect(log).toEqual(['first', 'second', 'first']);
+      // Once a turn of the wheel at most for what is further away.
+      expect(advance.mock.calls.length).toBeLessThan(8);
+      vi.setSystemTime(5000 + monthMs);
+      vi.advanceTimersByTime(2000);
+      expect(log).toContain('far');
+      stop();
+      expect(vi.getTimerCount()).toBe(0);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  test('goes on in real time after an entry that throws', () => {
+    vi.useFakeTimers({ now: 0 });
+    try {
+      const log: string[] = [];
+      const wheel = new TimerWheel({ now: 0 });
+      const stop = wheel.run({ now: () => Date.now() });
+      const fails = () => {
+        throw new Error('expired badly');
+      };
+      wheel.schedule(new Recorded('a', log, fails), 100);
+      wheel.schedule(new Recorded('b', log), 100);
+      expect(() => vi.advanceTimersByTime(100)).toThrow('expired badly');
+      vi.advanceTimersByTime(100);
+      expect(log).toEqual(['a', 'b']);
+      stop();
     } finally {
       vi.useRealTimers();
     }

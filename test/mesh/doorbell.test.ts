@@ -25,14 +25,6 @@ function spyOnWaits() {
   return waits;
 }
 
-/** A doorbell that has to do without its safety poll. */
-function createBell(bells: SharedArrayBuffer, self: number, wake: () => void): SharedDoorbell {
-  vi.stubGlobal('setInterval', () => ({ unref() {} }));
-  const bell = new SharedDoorbell(bells, self, wake);
-  vi.unstubAllGlobals();
-  return bell;
-}
-
 afterEach(() => vi.restoreAllMocks());
 
 const turnOfEventLoop = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -45,11 +37,11 @@ describe('a doorbell', () => {
     const first = new Promise<void>((resolve) => {
       heard = resolve;
     });
-    const sleeper = createBell(bells, 0, () => {
+    const sleeper = new SharedDoorbell(bells, 0, () => {
       woken++;
       heard();
     });
-    const ringer = createBell(bells, 1, () => {});
+    const ringer = new SharedDoorbell(bells, 1, () => {});
     sleeper.arm(() => false);
     ringer.ring(0);
     ringer.ring(0);
@@ -61,9 +53,9 @@ describe('a doorbell', () => {
   it('does not disturb who is awake', async () => {
     const bells = createBells(1);
     let woken = 0;
-    createBell(bells, 0, () => woken++);
+    new SharedDoorbell(bells, 0, () => woken++);
     const notify = vi.spyOn(Atomics, 'notify');
-    createBell(bells, 1, () => {}).ring(0);
+    new SharedDoorbell(bells, 1, () => {}).ring(0);
     expect(notify).not.toHaveBeenCalled();
     await turnOfEventLoop();
     expect(woken).toBe(0);
@@ -73,7 +65,7 @@ describe('a doorbell', () => {
     const bells = createBells(1);
     const waits = spyOnWaits();
     let woken = 0;
-    const bell = createBell(bells, 0, () => woken++);
+    const bell = new SharedDoorbell(bells, 0, () => woken++);
     bell.arm(() => true);
     expect(woken).toBe(1);
     expect(waits.started).toBe(0);
@@ -83,8 +75,8 @@ describe('a doorbell', () => {
   it('looks for work after it has said that it sleeps: who rings in between is heard', () => {
     const bells = createBells(1);
     let woken = 0;
-    const bell = createBell(bells, 0, () => woken++);
-    const ringer = createBell(bells, 1, () => {});
+    const bell = new SharedDoorbell(bells, 0, () => woken++);
+    const ringer = new SharedDoorbell(bells, 1, () => {});
     bell.arm(() => {
       ringer.ring(0);
       return false;
@@ -95,7 +87,7 @@ describe('a doorbell', () => {
 
   it('waits once, however often it is armed', () => {
     const waits = spyOnWaits();
-    const bell = createBell(createBells(1), 0, () => {});
+    const bell = new SharedDoorbell(createBells(1), 0, () => {});
     for (let i = 0; i < 100; i++) bell.arm(() => false);
     expect(waits.outstanding).toBe(1);
     bell.close();
@@ -105,7 +97,7 @@ describe('a doorbell', () => {
     const bells = createBells(1);
     let woken = 0;
     const waits = spyOnWaits();
-    const bell = createBell(bells, 0, () => woken++);
+    const bell = new SharedDoorbell(bells, 0, () => woken++);
     bell.arm(() => false);
     bell.close();
     bell.arm(() => true);
@@ -118,7 +110,7 @@ describe('a doorbell', () => {
     const [theirs, own] = [wires[0]!, wires[1]!];
     const waits = spyOnWaits();
     const schedule = (): void => turn.schedule();
-    const mesh = new Mesh(own, schedule, createBell(own.bells, own.self, schedule));
+    const mesh = new Mesh(own, schedule, new SharedDoorbell(own.bells, own.self, schedule));
     const turn = new Turn({ before: () => mesh.drain(), after: () => mesh.publish() });
     const worker = new Worker(new URL('./pinger.fixture.mjs', import.meta.url), {
       workerData: { wires: theirs, kind: KIND, rounds: ROUNDS },
