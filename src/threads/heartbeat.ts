@@ -4,6 +4,9 @@ import type { Chores } from '../lib/chores.js';
 
 export const HEARTBEAT_MS = 500;
 
+/** No silence counts before the first beat: a start may take long. */
+export const NOT_STARTED = Number.POSITIVE_INFINITY;
+
 export function createHeartbeats(workers: number): SharedArrayBuffer {
   return new SharedArrayBuffer(workers * 4);
 }
@@ -27,7 +30,7 @@ export class HangWatch {
     private readonly report: (slot: number, hanging: boolean, silentMs: number) => void,
   ) {
     this.#counters = new Int32Array(heartbeats);
-    this.#last = Array.from(this.#counters, () => ({ beat: -1, since: 0, hanging: false }));
+    this.#last = Array.from(this.#counters, (beat) => ({ beat, since: NOT_STARTED, hanging: false }));
   }
 
   /** @param now  milliseconds of a clock that does not step back. */
@@ -45,7 +48,7 @@ export class HangWatch {
     }
   }
 
-  /** The slot has a new thread. @param now  Infinity if it has yet to start: no silence counts before its first beat. */
+  /** The slot has a new thread. @param now  {@link NOT_STARTED} until it has. */
   restart(slot: number, now: number): void {
     this.#last[slot] = { beat: Atomics.load(this.#counters, slot), since: now, hanging: false };
   }

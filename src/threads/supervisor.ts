@@ -12,7 +12,7 @@ import { createReplacementWires, portsOf, type Rewire, type Wires } from '../mes
 import type { Log } from '../observe/log.js';
 import type { Acceptor } from '../transport/acceptor.js';
 import type { AppDescriptor } from '../transport/uws.js';
-import { HangWatch } from './heartbeat.js';
+import { HangWatch, NOT_STARTED } from './heartbeat.js';
 import type { FromWorker, ToWorker, WorkerBoot } from './messages.js';
 
 /** A worker that keeps failing is not going to get better: this many replacements within this time end the process. */
@@ -151,7 +151,7 @@ export class Supervisor {
       this.deps.giveUp(`worker ${slot.wires.self} ended without a word`);
       return;
     }
-    this.#hangs?.restart(slot.wires.self, Number.POSITIVE_INFINITY);
+    this.#hangs?.restart(slot.wires.self, NOT_STARTED);
     this.#spawn(slot.next!).then(
       () => this.deps.log.info({ slot: slot.wires.self }, 'worker replaced'),
       (error: unknown) => this.deps.giveUp(`worker ${slot.wires.self} could not be replaced: ${String(error)}`),

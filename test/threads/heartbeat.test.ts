@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Chores } from '../../src/lib/chores.js';
-import { beat, createHeartbeats, HangWatch, HEARTBEAT_MS } from '../../src/threads/heartbeat.js';
+import { beat, createHeartbeats, HangWatch, HEARTBEAT_MS, NOT_STARTED } from '../../src/threads/heartbeat.js';
 
 afterEach(() => vi.useRealTimers());
 
@@ -9,7 +9,8 @@ function create(workers = 2, timeoutMs = 1000) {
   const counters = new Int32Array(heartbeats);
   const reports: [slot: number, hanging: boolean, silentMs: number][] = [];
   const watch = new HangWatch(heartbeats, timeoutMs, (...report) => reports.push(report));
-  return { heartbeats, counters, reports, watch };
+  const startAll = () => counters.forEach((_, slot) => void watch.restart(slot, 0));
+  return { heartbeats, counters, reports, watch, startAll };
 }
 
 describe('beat', () => {
@@ -28,7 +29,8 @@ describe('beat', () => {
 
 describe('HangWatch', () => {
   it('reports a worker once when it is silent for too long, and once when it is back', () => {
-    const { counters, reports, watch } = create();
+    const { counters, reports, watch, startAll } = create();
+    startAll();
     for (let now = 0; now <= 3000; now += 500) {
       counters[0]!++;
       watch.check(now);
@@ -44,7 +46,8 @@ describe('HangWatch', () => {
   });
 
   it('reports it again when it hangs again', () => {
-    const { counters, reports, watch } = create(1);
+    const { counters, reports, watch, startAll } = create(1);
+    startAll();
     watch.check(0);
     watch.check(1000);
     counters[0]!++;
@@ -55,10 +58,10 @@ describe('HangWatch', () => {
 
   it('does not take the silence of a thread that has yet to start for a hang', () => {
     const { counters, reports, watch } = create(1);
+    for (let now = 0; now < 60_000; now += 500) watch.check(now);
     counters[0] = 7;
-    watch.check(0);
-    watch.restart(0, Number.POSITIVE_INFINITY);
-    for (let now = 500; now < 60_000; now += 500) watch.check(now);
+    watch.restart(0, NOT_STARTED);
+    for (let now = 0; now < 60_000; now += 500) watch.check(now);
     expect(reports).toEqual([]);
     watch.restart(0, 60_000);
     watch.check(60_500);
