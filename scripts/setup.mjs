@@ -95,6 +95,7 @@ function build() {
   console.log('Building ...');
   if (runTool('tsc', ['-p', 'tsconfig.json']) !== 0) throw new SetupError('The build failed.');
   copyDemo();
+  copyProtos();
   writeFileSync(BUILD_STAMP, JSON.stringify({ sources }));
 }
 
@@ -102,6 +103,13 @@ function build() {
 function copyDemo() {
   cpSync(join(ROOT, 'src/demo'), join(ROOT, 'dist/demo'), { recursive: true });
   copyFileSync(join(ROOT, 'node_modules/centrifuge/dist/centrifuge.js'), join(ROOT, 'dist/demo/centrifuge.js'));
+}
+
+/** Protobuf definitions are read at run time, next to the code that reads them. */
+function copyProtos() {
+  for (const path of walk(join(ROOT, 'src')).filter((path) => path.endsWith('.proto'))) {
+    cpSync(path, join(ROOT, 'dist', relative(join(ROOT, 'src'), path)));
+  }
 }
 
 /** Everything the build reads, each with size and modification time. */

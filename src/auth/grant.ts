@@ -80,3 +80,13 @@ export function grantSubscription(
     pushJoinLeave: (override.forcePushJoinLeave ?? options.force_push_join_leave) || extras.pushJoinLeave,
   };
 }
+
+/** A subscription whose publications the application supplies: the channel's stream has nothing to do with them. */
+export function grantStream(
+  channel: ResolvedChannel,
+  claims: SubscriptionClaims & { expireAt?: number } = {},
+): SubscribeGrant {
+  const { presence, joinLeave, forcePushJoinLeave } = claims.override ?? {};
+  const override = { presence, joinLeave, forcePushJoinLeave, forcePositioning: false, forceRecovery: false };
+  return grantSubscription(channel, sources.streamProxy, { ...claims, override });
+}

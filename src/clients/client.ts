@@ -229,6 +229,7 @@ export class Client implements Session, Subscriber, OutboxOwner {
     if (subscription.state === 'live') this.deps.registry.subscriptions--;
     subscription.state = 'gone';
     this.deps.channels.unsubscribe(subscription);
+    subscription.stream?.close();
     return true;
   }
 

@@ -3,6 +3,7 @@ import { Member } from '../channels/channels.js';
 import { encodeClientInfo } from '../protocol/client-info.js';
 import { type Disconnect, disconnects, type Unsubscribe, unsubscribes } from '../protocol/codes.js';
 import type { Bytes } from '../protocol/messages.js';
+import type { SubscribeStream } from '../proxy/subscribe-stream.js';
 import type { Client } from './client.js';
 
 /** One subscription of one connection, from the request on. */
@@ -18,6 +19,8 @@ export class Subscription extends Member {
   clientSideRefresh = false;
   /** It has expired, and the application has been asked whether it may stay. */
   renewing = false;
+  /** Where the application supplies the publications. Ends with the subscription. */
+  stream: Pick<SubscribeStream, 'publish' | 'close'> | undefined = undefined;
   /** Runs when `subscribing` ends. Unsubscribes wait here for the subscribe that they overtook. */
   private settled: (() => void)[] | null = null;
 

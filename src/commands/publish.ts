@@ -21,13 +21,14 @@ export function publish(client: Client, request: PublishRequest, id: number, dep
   if (refusal !== undefined) return client.refuse(id, refusal);
   const { name, options } = channel!;
   if (options.publish_proxy_enabled) return ask(client, request, id, options.publish_proxy_name, deps);
+  if (options.subscribe_stream_proxy_enabled) return intoStream(client, request, id);
   const data = request.data ?? NO_DATA;
   const publication = { ...AS_IS, data, delta: options.delta_publish, info: client.info(name) };
   // What came as a JSON connection's payload was valid JSON to get here.
   send(client, name, publication, client.codec.name === 'json', id, deps);
 }
 
-interface Publication extends Omit<PublishProxyResult, 'b64data'> {
+interface Publication extends Omit<PublishProxyResult, 'isJson'> {
   data: Bytes;
   info: ClientInfo;
 }
@@ -45,9 +46,20 @@ function ask(client: Client, request: PublishRequest, id: number, proxyName: str
   const info = client.info(channel);
   return askPublish(proxy, client, { channel, data: sent }).then((answer) => {
     if (!('result' in answer)) return client.refuse(id, refusalOf(answer));
-    const { data, b64data, ...rest } = answer.result ?? (AS_IS as PublishProxyResult);
-    const isJson = data !== undefined || (b64data === undefined && client.codec.name === 'json');
-    send(client, channel, { ...rest, data: data ?? b64data ?? sent, info }, isJson, id, deps);
+    const { data, isJson, ...rest }: PublishProxyResult = answer.result ?? { ...AS_IS, isJson: false };
+    const known = data === undefined ? client.codec.name === 'json' : isJson;
+    send(client, channel, { ...rest, data: data ?? sent, info }, known, id, deps);
+  });
+}
+
+/** The application gets it by the stream of the client's subscription, and nobody else. */
+function intoStream(client: Client, { channel, data = NO_DATA }: PublishRequest, id: number): Outcome {
+  const stream = client.subscriptions.get(channel)?.stream;
+  if (stream === undefined) return client.refuse(id, errors.notAvailable);
+  // It may have to wait, and the frame does not outlive this call.
+  stream.publish(Buffer.from(data), (error) => {
+    if (error !== null) client.refuse(id, error);
+    else client.reply({ id, publish: {} });
   });
 }
 
@@ -78,9 +90,7 @@ function whyNot(
   if (request.type === MAP) return whyNotMap(channel, config.client.insecure);
   const caller = callerOf(client, config);
   const decision = decidePublish(channel, caller, client.isSubscribed(request.channel), request.data ?? NO_DATA);
-  if ('error' in decision) return decision.error;
-  // There are no streams that it could go to.
-  return 'ask' in decision && decision.ask === 'subscribe_stream' ? errors.notAvailable : undefined;
+  return 'error' in decision ? decision.error : undefined;
 }
 
 /** Clients cannot write to maps: by default they may not, and where everything is allowed there are none. */

@@ -1,13 +1,14 @@
-import { grantSubscription, type SubscribeGrant, sources } from '../auth/grant.js';
+import { grantStream, grantSubscription, type SubscribeGrant, sources } from '../auth/grant.js';
 import { decideSubscribe } from '../auth/permissions.js';
 import type { ResolvedChannel } from '../auth/rules.js';
 import type { SubscribeToken, TokenError } from '../auth/token.js';
 import type { Client, Refusal } from '../clients/client.js';
-import { startSubscription } from '../clients/subscribing.js';
+import { streamTo } from '../clients/streamed.js';
+import { type Allowed, startSubscription } from '../clients/subscribing.js';
 import { Subscription } from '../clients/subscription.js';
 import { disconnects, errors } from '../protocol/codes.js';
 import type { SubscribeRequest } from '../protocol/messages.js';
-import { askSubscribe } from '../proxy/events.js';
+import { askSubscribe, openStream } from '../proxy/events.js';
 import { type CommandDeps, callerOf, type Outcome } from './deps.js';
 import { refusalOf } from './refusal.js';
 import { verified } from './verified.js';
@@ -17,6 +18,8 @@ type Deps = Pick<CommandDeps, 'access' | 'config' | 'proxies'>;
 /** `SubscribeRequest.type`; 1 to 3 are maps. */
 const STREAM = 0;
 const SHARED_POLL = 4;
+
+const STREAM_ALLOWS: Allowed = { allowed_delta_types: [], allow_tags_filter: false };
 
 export function subscribe(client: Client, request: SubscribeRequest, id: number, deps: Deps): Outcome {
   const refusal = whyNot(client, request, deps);
@@ -60,8 +63,9 @@ function decide(
   if ('disconnect' in decision) return refuse(subscription, id, decision.disconnect);
   // Maps and shared polls end here, after all that could have been wrong with them.
   if (request.type !== STREAM) return refuse(subscription, id, errors.notAvailable);
-  if ('grant' in decision) return start(subscription, decision.grant, request, id, channel!);
-  return ask(subscription, request, id, channel!, deps);
+  if ('grant' in decision) return start(subscription, decision.grant, request, id, channel!.options);
+  if (decision.ask === 'subscribe') return ask(subscription, request, id, channel!, deps);
+  return askForStream(subscription, request, id, channel!, deps);
 }
 
 /** Leave it to the application. */
@@ -80,7 +84,30 @@ function ask(
     if (subscription.state === 'gone') return ended(client, id);
     if (!('result' in answer)) return refuse(subscription, id, refusalOf(answer));
     const grant = grantSubscription(channel, sources.subscribeProxy, answer.result);
-    start(subscription, grant, request, id, channel);
+    start(subscription, grant, request, id, channel.options);
+  });
+}
+
+/** Have the application supply the publications, too. They are not the channel's: nothing is recovered, patched or filtered. */
+function askForStream(
+  subscription: Subscription,
+  request: SubscribeRequest,
+  id: number,
+  channel: ResolvedChannel,
+  { proxies }: Deps,
+): Outcome {
+  const client = subscription.subscriber;
+  const { subscribe_stream_proxy_name, subscribe_stream_proxy_bidirectional } = channel.options;
+  const proxy = proxies.get('subscribe_stream', subscribe_stream_proxy_name);
+  const stream = proxy && openStream(proxy, client, request, subscribe_stream_proxy_bidirectional);
+  if (stream === undefined) return refuse(subscription, id, errors.notAvailable);
+  // From here on it ends with the subscription.
+  subscription.stream = stream;
+  return stream.answer.then((answer) => {
+    if (subscription.state === 'gone') return ended(client, id);
+    if (!('result' in answer)) return refuse(subscription, id, refusalOf(answer));
+    const grant = grantStream(channel, answer.result);
+    start(subscription, grant, request, id, STREAM_ALLOWS, () => stream.start(streamTo(subscription)));
   });
 }
 
@@ -89,12 +116,14 @@ function start(
   grant: SubscribeGrant,
   request: SubscribeRequest,
   id: number,
-  { options }: ResolvedChannel,
+  allowed: Allowed,
+  then?: () => void,
 ): void {
   const client = subscription.subscriber;
-  startSubscription(subscription, grant, request, options, (refusal, result) => {
-    if (refusal !== null) client.refuse(id, refusal);
-    else client.reply({ id, subscribe: result! });
+  startSubscription(subscription, grant, request, allowed, (refusal, result) => {
+    if (refusal !== null) return client.refuse(id, refusal);
+    client.reply({ id, subscribe: result! });
+    then?.();
   });
 }
 

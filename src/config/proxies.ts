@@ -2,7 +2,7 @@ import { DEFAULT_PROXY } from './check/proxy.js';
 import type { ChannelOptions, Config, ProxyConfig } from './config.js';
 
 /** What the application can be asked about. */
-export type ProxyEvent = 'connect' | 'refresh' | 'subscribe' | 'publish' | 'sub_refresh' | 'rpc';
+export type ProxyEvent = 'connect' | 'refresh' | 'subscribe' | 'publish' | 'sub_refresh' | 'subscribe_stream' | 'rpc';
 
 export interface UsedProxy {
   readonly event: ProxyEvent;
@@ -14,7 +14,7 @@ export interface UsedProxy {
   readonly options: ProxyConfig;
 }
 
-const CHANNEL_EVENTS = ['subscribe', 'publish', 'sub_refresh'] as const;
+const CHANNEL_EVENTS = ['subscribe', 'publish', 'sub_refresh', 'subscribe_stream'] as const;
 
 /** The proxies that something is switched on for, each once per event. */
 export function usedProxies(config: Config): UsedProxy[] {

@@ -21,7 +21,7 @@ const outgoing = never('these connections are outgoing: no client connects');
 const noReplicas = never('nothing is read from replicas, which may be behind; nor does Centrifugo 6.9');
 const noOtherTransport = notYet('clients connect by WebSocket, HTTP streaming or Server-Sent Events');
 const unusedProxy = warned('nothing that is supported asks this proxy');
-const overHttp = unused('the application is asked over HTTP');
+const noGrpcClients = warned('no client connects by gRPC');
 const buffers = never('uWebSockets.js manages its buffers itself');
 
 /** What does nothing unless its `enabled` is on: only the switch decides. */
@@ -52,11 +52,13 @@ export const supportTable: Readonly<Record<string, Support>> = {
   client: supported,
   ...proxy('client.proxy.connect'),
   ...proxy('client.proxy.refresh'),
+  ...switched('client.connect_code_to_unidirectional_disconnect', warned('there are no unidirectional transports')),
   channel: supported,
   'channel.proxy': unusedProxy,
   ...proxy('channel.proxy.subscribe'),
   ...proxy('channel.proxy.publish'),
   ...proxy('channel.proxy.sub_refresh'),
+  ...proxy('channel.proxy.subscribe_stream'),
   ...channelOptions('channel.without_namespace'),
   ...channelOptions('channel.namespaces[]'),
   rpc: supported,
@@ -75,19 +77,16 @@ export const supportTable: Readonly<Record<string, Support>> = {
   http_stream: supported,
   emulation: supported,
   ...switched('webtransport', noOtherTransport),
-  uni_sse: supported,
-  uni_http_stream: supported,
-  uni_websocket: supported,
-  'uni_websocket.read_buffer_size': buffers,
-  'uni_websocket.write_buffer_size': buffers,
-  'uni_websocket.use_write_buffer_pool': buffers,
+  ...switched('uni_sse', noOtherTransport),
+  ...switched('uni_http_stream', noOtherTransport),
+  ...switched('uni_websocket', noOtherTransport),
   ...switched('uni_grpc', noOtherTransport),
   ...switched('admin', notYet('there is no web interface')),
   ...switched('prometheus', warned('no metrics are exported')),
   health: supported,
   ...switched('swagger', notYet('there is no API description')),
   ...switched('debug', notYet('profile with node --cpu-prof instead')),
-  init: supported,
+  ...switched('init', notYet('there is no such endpoint')),
   ...switched('opentelemetry', notYet('no traces are exported')),
   ...switched('graphite', notYet('no metrics are exported')),
   usage_stats: never('no usage statistics are sent'),
@@ -111,9 +110,9 @@ function redis(at: string): Record<string, Support> {
 function proxy(at: string): Record<string, Support> {
   return {
     [at]: supported,
-    [`${at}.grpc`]: overHttp,
-    [`${at}.grpc_metadata`]: overHttp,
+    [`${at}.grpc_metadata`]: noGrpcClients,
     [`${at}.http.tls.client_ca_pem`]: outgoing,
+    [`${at}.grpc.tls.client_ca_pem`]: outgoing,
   };
 }
 
@@ -121,9 +120,6 @@ function channelOptions(at: string): Record<string, Support> {
   const otherType = warned('subscriptions of this kind are refused');
   const mapPresence = notYet('map channels are not');
   return {
-    [`${at}.subscribe_stream_proxy_enabled`]: notYet('subscribe streams need gRPC'),
-    [`${at}.subscribe_stream_proxy_name`]: unusedProxy,
-    [`${at}.subscribe_stream_proxy_bidirectional`]: unusedProxy,
     [`${at}.map_clients_presence_channel_prefix`]: mapPresence,
     [`${at}.map_users_presence_channel_prefix`]: mapPresence,
     [`${at}.subscription_type`]: only('subscriptions of another kind are refused', '', 'stream'),

@@ -1,8 +1,6 @@
-import { isHttp } from './check/proxy.js';
 import { type ChannelOptions, type Config, configSchema } from './config.js';
 import { Findings } from './config-error.js';
 import { parseDuration } from './duration.js';
-import { usedProxies } from './proxies.js';
 import { type Support, supportOf } from './support-table.js';
 import { eachLeaf, eachPath, type LeafVisit, plainPath, showPath } from './tree.js';
 
@@ -45,12 +43,6 @@ export function checkSupport(config: Config): Findings {
     const warns = support.status === 'not yet' && support.effect === 'warn';
     const lines = warns ? findings.warnings : findings.problems;
     lines.push(`${[...paths].join(', ')}: not supported yet: ${support.reason}`);
-  }
-  for (const { at, options } of usedProxies(config)) {
-    if (options.endpoint === '' || isHttp(options.endpoint)) continue;
-    findings.problems.push(
-      `${at}.endpoint: not supported yet: only http:// and https:// endpoints are asked, not gRPC`,
-    );
   }
   if (others.length > 0) {
     const reason = 'subscriptions of a type other than stream are refused';

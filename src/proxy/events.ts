@@ -3,7 +3,9 @@ import { type Base64Twins, base64, chooseTwins, raw, type SubscriptionClaims, su
 import { JsonFields, type JsonReader } from '../protocol/json-reader.js';
 import type { Bytes, ConnectRequest, PublishRequest, RpcRequest, SubscribeRequest } from '../protocol/messages.js';
 import { type Answer, answerForm } from './answer.js';
-import type { EventProxy, Subject } from './event-proxy.js';
+import type { EventProxy } from './event-proxy.js';
+import type { Subject } from './question.js';
+import type { SubscribeStream } from './subscribe-stream.js';
 
 /** Unix seconds in all results; 0 for never. */
 interface Expiring {
@@ -36,9 +38,10 @@ export interface SubRefreshProxyResult extends Expiring {
 }
 
 export interface PublishProxyResult {
-  /** Instead of what the client sent; as JSON, or else decoded from base64. */
+  /** Instead of what the client sent. */
   data?: Bytes | undefined;
-  b64data?: Bytes | undefined;
+  /** The data is known to be JSON. */
+  isJson: boolean;
   skipHistory: boolean;
   tags?: Record<string, string> | undefined;
   idempotencyKey: string;
@@ -62,6 +65,7 @@ const subFields = new JsonFields<SubscriptionClaims & Base64Twins>({
 });
 
 const connectForm = answerForm<ConnectProxyResult & Base64Twins>(
+  'Connect',
   () => ({ user: '', expireAt: 0, channels: [], subs: {} }),
   {
     user: (r) => r.string(),
@@ -76,25 +80,29 @@ const connectForm = answerForm<ConnectProxyResult & Base64Twins>(
 );
 
 const refreshForm = answerForm<RefreshProxyResult & Base64Twins>(
+  'Refresh',
   () => ({ expired: false, expireAt: 0 }),
   { expired, expireAt, ...info, meta: raw },
   chooseTwins,
 );
 
 const subscribeForm = answerForm<SubscribeProxyResult & Base64Twins>(
+  'Subscribe',
   () => ({ expireAt: 0 }),
   { expireAt, ...subscription },
   chooseTwins,
 );
 
 const subRefreshForm = answerForm<SubRefreshProxyResult & Base64Twins>(
+  'SubRefresh',
   () => ({ expired: false, expireAt: 0 }),
   { expired, expireAt, ...info },
   chooseTwins,
 );
 
-const publishForm = answerForm<PublishProxyResult>(
-  () => ({ skipHistory: false, idempotencyKey: '', delta: false, version: 0, versionEpoch: '' }),
+const publishForm = answerForm<PublishProxyResult & Base64Twins>(
+  'Publish',
+  () => ({ isJson: false, skipHistory: false, idempotencyKey: '', delta: false, version: 0, versionEpoch: '' }),
   {
     ...data,
     skipHistory: (r) => r.boolean(),
@@ -104,9 +112,15 @@ const publishForm = answerForm<PublishProxyResult>(
     version: (r) => r.uint64(),
     versionEpoch: (r) => r.string(),
   },
+  // Unlike elsewhere base64 is second here.
+  ({ data, b64data, ...result }, fromJson) => ({
+    ...result,
+    data: data ?? b64data,
+    isJson: fromJson && data !== undefined,
+  }),
 );
 
-const rpcForm = answerForm<RpcProxyResult & Base64Twins>(() => ({}), data, chooseTwins);
+const rpcForm = answerForm<RpcProxyResult & Base64Twins>('RPC', () => ({}), data, chooseTwins);
 
 /** Who is it? Asked instead of a token. */
 export function askConnect(
@@ -129,6 +143,16 @@ export function askSubscribe(
   { channel, data }: Pick<SubscribeRequest, 'channel' | 'data'>,
 ): Promise<Answer<SubscribeProxyResult>> {
   return proxy.ask(about, { channel, data }, subscribeForm);
+}
+
+/** Undefined where there are no streams, see {@link EventProxy.open}. */
+export function openStream(
+  proxy: EventProxy,
+  about: Subject,
+  { channel, data }: Pick<SubscribeRequest, 'channel' | 'data'>,
+  bidirectional: boolean,
+): SubscribeStream<SubscribeProxyResult> | undefined {
+  return proxy.open(about, { channel, data }, subscribeForm, bidirectional);
 }
 
 /** May this subscription go on, now that it has expired? */

@@ -2,11 +2,15 @@ import { DEFAULT_PROXY, isHttp } from '../config/check/proxy.js';
 import { clientTls } from '../config/client-tls.js';
 import type { Config, ProxyConfig } from '../config/config.js';
 import { type ProxyEvent, usedProxies } from '../config/proxies.js';
+import type { Carrier } from './carrier.js';
 import { EventProxy, type Log } from './event-proxy.js';
-import { type ClientHeaders, type HeaderMap, NO_HEADERS, pick } from './headers.js';
+import { type ClientHeaders, type HeaderMap, HeaderRules, NO_HEADERS, pick } from './headers.js';
+import { HttpCarrier } from './http-carrier.js';
 
 /** A client that still sends what is no longer passed on is mentioned this often. */
 const HINT_EVERY_MS = 60_000;
+
+type MakeCarrier = new (options: ProxyConfig, headers: HeaderRules, tls: ReturnType<typeof clientTls>) => Carrier;
 
 /** All proxies that the configuration switches on, as it was when the server started. */
 export class Proxies {
@@ -21,18 +25,29 @@ export class Proxies {
   readonly #laterEmulated: ReadonlySet<string>;
   #hintAt = 0;
 
-  /** @throws Error naming the option that cannot be used. */
+  /** Rejects with an error that names the option that cannot be used. */
+  static async open(config: Config, log: Log): Promise<Proxies> {
+    const usesGrpc = usedProxies(config).some(({ options }) => !isHttp(options.endpoint));
+    // The library takes 17 MB of memory in each worker, and a fifth of a second.
+    return new Proxies(config, log, usesGrpc ? (await import('./grpc-carrier.js')).GrpcCarrier : undefined);
+  }
+
+  /**
+   * @param overGrpc  without it, proxies with a gRPC endpoint are not there.
+   * @throws Error naming the option that cannot be used.
+   */
   constructor(
     config: Config,
     private readonly log: Log,
+    overGrpc?: MakeCarrier,
   ) {
     const opened = new Map<ProxyConfig, EventProxy>();
     const all: EventProxy[] = [];
     const later: EventProxy[] = [];
     for (const { event, name, at, options } of usedProxies(config)) {
-      // The server does not start with such; what would ask it is not available.
-      if (!isHttp(options.endpoint)) continue;
-      const proxy = opened.get(options) ?? new EventProxy(at, options, tlsOf(options, at), log);
+      const Carrier = isHttp(options.endpoint) ? HttpCarrier : overGrpc;
+      if (Carrier === undefined) continue;
+      const proxy = opened.get(options) ?? openProxy(options, at, Carrier, log);
       opened.set(options, proxy);
       this.#proxies.set(`${event} ${name}`, proxy);
       all.push(proxy);
@@ -88,10 +103,14 @@ export class Proxies {
   }
 }
 
-function tlsOf(options: ProxyConfig, at: string) {
-  return clientTls(options.http.tls, `${at}.http.tls`, (where, problem) => {
+function openProxy(options: ProxyConfig, at: string, Carrier: MakeCarrier, log: Log): EventProxy {
+  const headers = new HeaderRules(options);
+  const protocol = isHttp(options.endpoint) ? 'http' : 'grpc';
+  const tls = clientTls(options[protocol].tls, `${at}.${protocol}.tls`, (where, problem) => {
     throw new Error(`${where}: ${problem}`);
   });
+  const carrier = new Carrier(options, headers, tls);
+  return new EventProxy(at, headers, options.include_connection_meta, carrier, log);
 }
 
 const transportNames = (proxies: readonly EventProxy[]): Set<string> =>

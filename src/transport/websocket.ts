@@ -1,14 +1,13 @@
 /** WebSocket endpoints: from upgrade requests to sessions. */
 import { STATUS_CODES } from 'node:http';
-import type { OpenSession, Peer } from '../clients/socket.js';
+import type { OpenSession } from '../clients/socket.js';
 import { Connection, type ConnectionContext, type Handshake, type SocketData } from './connection.js';
 import {
   asksForUpgrade,
   chooseSubprotocol,
   type HandshakeRules,
   type Refusal,
-  readOrigins,
-  readWishes,
+  readPeer,
   refusal,
 } from './handshake.js';
 import { StallWatch } from './stalls.js';
@@ -29,33 +28,12 @@ export interface WebSocketEndpoint extends HandshakeRules {
   onError(error: unknown): void;
 }
 
-/** What tells kinds of endpoints apart. */
-export interface WebSocketKind {
-  /** What a request to be upgraded asks for; or what is wrong with it, for an answer of 400. */
-  read(req: HttpRequest, res: HttpResponse): Offer | string;
-  connection(ws: WebSocket<SocketData>, context: ConnectionContext, handshake: Handshake): Connection;
-}
-
-type Offer = Pick<Handshake, 'peer' | 'request'> & { readonly subprotocol: string };
-
-/** Serve bidirectional connections on a path. Text and binary messages are both taken, whatever the protocol. */
+/**
+ * Serve WebSocket connections on a path. Text and binary messages are both taken, whatever the protocol.
+ *
+ * Close codes of its own: 1009 for a message over the limit. Invalid frames close without a close frame.
+ */
 export function registerWebSocket(app: TemplatedApp, endpoint: WebSocketEndpoint): void {
-  serveWebSocket(app, endpoint, {
-    read(req, res) {
-      const subprotocol = chooseSubprotocol(req.getHeader('sec-websocket-protocol'));
-      const peer: Peer = {
-        transport: 'websocket',
-        ...readWishes(req, subprotocol),
-        ...readOrigins(req, res, endpoint.headers),
-      };
-      return { peer, subprotocol };
-    },
-    connection: (ws, context, handshake) => new Connection(ws, context, handshake),
-  });
-}
-
-/** Close codes of its own: 1009 for a message over the limit. Invalid frames close without a close frame. */
-export function serveWebSocket(app: TemplatedApp, endpoint: WebSocketEndpoint, kind: WebSocketKind): void {
   const { options } = endpoint;
   const limits = websocketLimits(options);
   const context: ConnectionContext = {
@@ -75,9 +53,11 @@ export function serveWebSocket(app: TemplatedApp, endpoint: WebSocketEndpoint, k
     closeOnBackpressureLimit: false,
 
     upgrade(res, req, socketContext) {
-      const decision = decide(req, res, endpoint, kind, limits);
-      if (typeof decision === 'number') return refuse(res, decision);
-      if (typeof decision === 'string') return refuse(res, 400, decision);
+      const decision = decide(req, res, endpoint, limits);
+      if (typeof decision === 'number') {
+        refuse(res, decision);
+        return;
+      }
       const { subprotocol, ...handshake } = decision;
       const data: SocketData = { handshake, connection: undefined };
       const extensions = req.getHeader('sec-websocket-extensions');
@@ -85,10 +65,10 @@ export function serveWebSocket(app: TemplatedApp, endpoint: WebSocketEndpoint, k
     },
     open(ws) {
       const data = ws.getUserData();
-      const handshake = data.handshake!;
+      const { peer, compressed, maxMessageBytes } = data.handshake!;
       data.handshake = undefined;
-      data.connection = kind.connection(ws, context, handshake);
-      data.connection.opened(endpoint.open, handshake);
+      data.connection = new Connection(ws, context, compressed, maxMessageBytes);
+      data.connection.opened(endpoint.open, peer);
     },
     message: (ws, message) => connectionOf(ws)?.received(message),
     drain: (ws) => connectionOf(ws)?.drained(),
@@ -102,32 +82,31 @@ export function serveWebSocket(app: TemplatedApp, endpoint: WebSocketEndpoint, k
   });
 }
 
-/** What to do with an upgrade request: refuse with a status or as malformed, or accept on these terms. */
+/** What to do with an upgrade request: refuse with a status, or accept on these terms. */
 function decide(
   req: HttpRequest,
   res: HttpResponse,
   endpoint: WebSocketEndpoint,
-  kind: WebSocketKind,
   limits: WebSocketLimits,
-): Refusal | string | (Handshake & Offer) {
+): Refusal | (Handshake & { subprotocol: string }) {
   try {
     const status = refusal(req, endpoint);
     if (status !== undefined) return status;
-    const offer = kind.read(req, res);
-    if (typeof offer === 'string') return offer;
+    const subprotocol = chooseSubprotocol(req.getHeader('sec-websocket-protocol'));
     const offersDeflate = req.getHeader('sec-websocket-extensions').includes('permessage-deflate');
     const compressed = endpoint.options.compression && offersDeflate;
     const maxMessageBytes = compressed ? limits.maxDecompressedBytes : limits.maxMessageBytes;
-    return { ...offer, compressed, maxMessageBytes };
+    return { peer: readPeer(req, res, subprotocol, endpoint.headers), compressed, maxMessageBytes, subprotocol };
   } catch (error) {
     endpoint.onError(error);
     return 500;
   }
 }
 
-function refuse(res: HttpResponse, status: Refusal, text = STATUS_CODES[status]!): void {
+function refuse(res: HttpResponse, status: Refusal): void {
+  const text = STATUS_CODES[status]!;
   res
-    .writeStatus(`${status} ${STATUS_CODES[status]}`)
+    .writeStatus(`${status} ${text}`)
     .writeHeader('Content-Type', 'text/plain; charset=utf-8')
     .writeHeader('Sec-WebSocket-Version', '13')
     .end(`${text}\n`);

@@ -143,9 +143,47 @@ describe('proxies', () => {
 
   test('a stream proxy excludes the others', () => {
     const options = { subscribe_stream_proxy_enabled: true, publish_proxy_enabled: true };
-    expect(namespace(options, { proxy: { publish: backend, subscribe_stream: backend } })).toEqual(
+    const subscribe_stream = { endpoint: 'grpc://127.0.0.1:1' };
+    expect(namespace(options, { proxy: { publish: backend, subscribe_stream } })).toEqual(
       ns('.subscribe_stream_proxy_enabled: cannot be used together with publish_proxy_enabled'),
     );
+  });
+
+  test('a stream proxy is asked over gRPC', () => {
+    const problem = 'subscribe streams need a gRPC endpoint';
+    expect(namespace({ subscribe_stream_proxy_enabled: true }, { proxy: { subscribe_stream: backend } })).toEqual([
+      `channel.proxy.subscribe_stream.endpoint: ${problem}`,
+    ]);
+    const named = { subscribe_stream_proxy_enabled: true, subscribe_stream_proxy_name: 'ab' };
+    const channel = { namespaces: [{ name: 'ns', ...named }] };
+    expect(check({ channel, proxies: [{ name: 'ab', ...backend }] })).toEqual([`proxies["ab"].endpoint: ${problem}`]);
+    expect(check({ channel, proxies: [{ name: 'ab', endpoint: 'backend:1' }] })).toEqual([]);
+  });
+
+  test('a gRPC endpoint and what goes with its calls can be used', () => {
+    const proxy = (options: object) => check({ proxies: [{ name: 'ab', endpoint: 'grpc://backend:1', ...options }] });
+    const grpc = (options: object) => proxy({ grpc: options });
+    for (const endpoint of ['grpc://h:1', 'grpc://h:1/', 'h:1', '[::1]:1', 'grpc://[::1]:1', 'dns:h:1', 'unix:/a/b']) {
+      expect(proxy({ endpoint })).toEqual([]);
+    }
+    for (const endpoint of ['grpc://', 'grpc://us:er@h:1', 'h:1/path', 'h 1']) {
+      expect(proxy({ endpoint })).toEqual(['proxies["ab"].endpoint: is neither a URL nor grpc://host:port']);
+    }
+    expect(grpc({ tls: { enabled: true, cert_pem: 'none.pem' } })[0]).toMatch(
+      /^proxies\["ab"\]\.grpc\.tls\.cert_pem: /,
+    );
+    expect(grpc({ static_metadata: { 'a-b': 'c', 'a b': 'c' } })).toEqual([
+      'proxies["ab"].grpc.static_metadata: "a b" cannot be a name',
+    ]);
+    expect(grpc({ static_metadata: { a: 'é' } })).toEqual([
+      'proxies["ab"].grpc.static_metadata: the value of a is not printable ASCII',
+    ]);
+    expect(grpc({ credentials_key: 'a b' })).toEqual([
+      'proxies["ab"].grpc.credentials_key: cannot be a name of metadata',
+    ]);
+    expect(grpc({ credentials_key: 'authorization', credentials_value: 'ü' })).toEqual([
+      'proxies["ab"].grpc.credentials_value: is not printable ASCII',
+    ]);
   });
 
   test('a status becomes one of an error and a disconnect', () => {

@@ -18,30 +18,25 @@ test('what is not supported is refused by name', () => {
   expect(problems({ http_server: { tls: { enabled: true }, internal_port: '9000' } })).toEqual([
     'http_server.internal_port, http_server.tls.enabled: not supported yet: there is one HTTP listener, without TLS',
   ]);
-  expect(problems({ channel: { namespaces: [{ name: 'chat', subscribe_stream_proxy_enabled: true }] } })).toContain(
-    'channel.namespaces["chat"].subscribe_stream_proxy_enabled: not supported yet: subscribe streams need gRPC',
-  );
   expect(problems({ consumers: [{ name: 'queue', type: 'kafka', enabled: true }] })).toEqual([
     'consumers["queue"].enabled: not supported yet: no consumer runs',
   ]);
 });
 
-test('proxies ask over HTTP; gRPC is refused where it would be used', () => {
+test('proxies ask over HTTP and gRPC', () => {
   const at = (endpoint: string) => ({
-    client: { proxy: { connect: { enabled: true, endpoint } } },
-    channel: { namespaces: [{ name: 'chat', subscribe_proxy_enabled: true, subscribe_proxy_name: 'other' }] },
-    proxies: [
-      { name: 'other', endpoint },
-      { name: 'idle', endpoint: 'grpc://127.0.0.1:1' },
-    ],
+    client: { proxy: { connect: { enabled: true, endpoint, grpc: { compression: true } } } },
+    channel: {
+      proxy: { subscribe_stream: { endpoint: 'backend:1' } },
+      namespaces: [
+        { name: 'chat', subscribe_proxy_enabled: true, subscribe_proxy_name: 'other' },
+        { name: 'feed', subscribe_stream_proxy_enabled: true, subscribe_stream_proxy_bidirectional: true },
+      ],
+    },
+    proxies: [{ name: 'other', endpoint }],
   });
-  expect(load(at('http://127.0.0.1:1/x')).warnings).toEqual([]);
-  const refused = 'not supported yet: only http:// and https:// endpoints are asked, not gRPC';
-  for (const endpoint of ['grpc://127.0.0.1:1', 'backend:1']) {
-    expect(problems(at(endpoint))).toEqual([
-      `client.proxy.connect.endpoint: ${refused}`,
-      `proxies["other"].endpoint: ${refused}`,
-    ]);
+  for (const endpoint of ['http://127.0.0.1:1/x', 'grpc://127.0.0.1:1', 'backend:1']) {
+    expect(load(at(endpoint)).warnings).toEqual([]);
   }
 });
 

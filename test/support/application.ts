@@ -22,27 +22,63 @@ export interface RawAnswer {
 /** JSON, or a status and text as they are. A promise is waited for. */
 export type Answering = (question: Question) => object | RawAnswer | Promise<object | RawAnswer>;
 
-export class Application {
+/** What is the same whatever the application is asked over. */
+export abstract class Asked {
   readonly questions: Question[] = [];
-  /** TCP connections so far. */
-  connections = 0;
   inFlight = 0;
   maxInFlight = 0;
   answer: Answering = () => ({ result: {} });
   private held: (() => void)[] = [];
 
+  /** The endpoint for `event`: it ends in the path of its questions where the protocol has paths. */
+  abstract endpoint(event: string): string;
+  abstract close(): Promise<void>;
+
+  protected begun(): void {
+    this.maxInFlight = Math.max(this.maxInFlight, ++this.inFlight);
+  }
+
+  protected async answered(question: Question): Promise<object | RawAnswer> {
+    this.questions.push(question);
+    return this.answer(question);
+  }
+
+  /** Keep answers back until {@link release}. */
+  hold(answer: object = { result: {} }): void {
+    this.answer = () => new Promise((resolve) => this.held.push(() => resolve(answer)));
+  }
+
+  /** How many answers are kept back. */
+  get waiting(): number {
+    return this.held.length;
+  }
+
+  release(): void {
+    for (const answer of this.held.splice(0)) answer();
+  }
+
+  async asked(count: number): Promise<Question> {
+    await until(`${count} questions`, () => this.questions.length >= count);
+    return this.questions[count - 1]!;
+  }
+}
+
+export class Application extends Asked {
+  /** TCP connections so far. */
+  connections = 0;
+
   private constructor(private readonly server: Server) {
+    super();
     server.on('connection', () => this.connections++);
     server.on('request', (request, response) => {
-      this.maxInFlight = Math.max(this.maxInFlight, ++this.inFlight);
+      this.begun();
       response.once('close', () => this.inFlight--);
       const chunks: Buffer[] = [];
       request.on('data', (chunk: Buffer) => chunks.push(chunk));
       request.once('end', async () => {
         const { url, method, headers } = request;
-        const question = { path: url!, method: method!, headers, body: JSON.parse(Buffer.concat(chunks).toString()) };
-        this.questions.push(question);
-        const answer = await this.answer(question);
+        const body = JSON.parse(Buffer.concat(chunks).toString());
+        const answer = await this.answered({ path: url!, method: method!, headers, body });
         if (response.destroyed) return;
         if ('text' in answer) response.writeHead(('status' in answer && answer.status) || 200).end(answer.text);
         else response.end(JSON.stringify(answer));
@@ -73,29 +109,14 @@ export class Application {
     return `http://127.0.0.1:${this.port}`;
   }
 
+  endpoint(event: string): string {
+    return `${this.url}/${event}`;
+  }
+
   async close(): Promise<void> {
     this.server.closeAllConnections();
     if (!this.server.listening) return;
     this.server.close();
     await once(this.server, 'close');
-  }
-
-  /** Keep answers back until {@link release}. */
-  hold(answer: object = { result: {} }): void {
-    this.answer = () => new Promise((resolve) => this.held.push(() => resolve(answer)));
-  }
-
-  /** How many answers are kept back. */
-  get waiting(): number {
-    return this.held.length;
-  }
-
-  release(): void {
-    for (const answer of this.held.splice(0)) answer();
-  }
-
-  async asked(count: number): Promise<Question> {
-    await until(`${count} questions`, () => this.questions.length >= count);
-    return this.questions[count - 1]!;
   }
 }

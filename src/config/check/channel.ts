@@ -1,7 +1,7 @@
 import type { ChannelOptions, Config } from '../config.js';
 import { formatDuration } from '../duration.js';
 import { checkMap } from './map.js';
-import { checkProxyUse, DEFAULT_PROXY } from './proxy.js';
+import { checkProxyUse, checkStreamProxy, DEFAULT_PROXY } from './proxy.js';
 import { checkNames, checkRegex, NAME, type Report } from './report.js';
 
 export function checkChannels(config: Config, report: Report): void {
@@ -62,6 +62,7 @@ function checkChannelProxies(options: ChannelOptions, at: string, config: Config
   for (const [key, event] of MAP_PROXIES) {
     use(`${at}.map.${key}_name`, options.map[`${key}_name`], options.map[`${key}_enabled`], event);
   }
+  if (options.subscribe_stream_proxy_enabled) checkStreamProxy(options.subscribe_stream_proxy_name, config, report);
   const others = ['subscribe_proxy_enabled', 'publish_proxy_enabled', 'sub_refresh_proxy_enabled'] as const;
   const other = others.find((key) => options[key]);
   if (options.subscribe_stream_proxy_enabled && other) {

@@ -21,13 +21,21 @@ export function checkProxies(config: Config, report: Report): void {
 /** Anything else is gRPC. */
 export const isHttp = (endpoint: string): boolean => /^https?:\/\//.test(endpoint);
 
+/** host:port, or another name that gRPC resolves, of an endpoint that may have grpc:// in front. */
+export const grpcTarget = (endpoint: string): string =>
+  endpoint.startsWith('grpc://') ? endpoint.slice('grpc://'.length).replace(/\/.*$/, '') : endpoint;
+
+/** What a gRPC call can carry as the name of its metadata. */
+const METADATA_NAME = /^[0-9a-z_.-]+$/i;
+const METADATA_VALUE = /^[ -~]*$/;
+
 /** A proxy that is used. */
 export function checkProxy(proxy: ProxyConfig, at: string, report: Report): void {
   if (proxy.endpoint === '') report(`${at}.endpoint`, 'must be set');
   else if (isHttp(proxy.endpoint)) {
     checkUrl(proxy.endpoint, `${at}.endpoint`, report);
     clientTls(proxy.http.tls, `${at}.http.tls`, report);
-  }
+  } else checkGrpc(proxy, at, report);
   if (proxy.timeout === 0) report(`${at}.timeout`, 'must not be 0');
   proxy.http.status_to_code_transforms.forEach((transform, i) => {
     const here = `${at}.http.status_to_code_transforms[${i}]`;
@@ -40,6 +48,23 @@ export function checkProxy(proxy: ProxyConfig, at: string, report: Report): void
   });
 }
 
+function checkGrpc({ endpoint, grpc }: ProxyConfig, at: string, report: Report): void {
+  if (!/^[^/?#@\s]+$/.test(grpcTarget(endpoint)) && !endpoint.startsWith('unix:')) {
+    report(`${at}.endpoint`, 'is neither a URL nor grpc://host:port');
+  }
+  clientTls(grpc.tls, `${at}.grpc.tls`, report);
+  for (const [name, value] of Object.entries(grpc.static_metadata)) {
+    if (!METADATA_NAME.test(name)) report(`${at}.grpc.static_metadata`, `${JSON.stringify(name)} cannot be a name`);
+    if (!METADATA_VALUE.test(value))
+      report(`${at}.grpc.static_metadata`, `the value of ${name} is not printable ASCII`);
+  }
+  const { credentials_key, credentials_value } = grpc;
+  if (credentials_key !== '' && !METADATA_NAME.test(credentials_key)) {
+    report(`${at}.grpc.credentials_key`, 'cannot be a name of metadata');
+  }
+  if (!METADATA_VALUE.test(credentials_value)) report(`${at}.grpc.credentials_value`, 'is not printable ASCII');
+}
+
 /** The URL is not shown: it may have a password. */
 function checkUrl(endpoint: string, at: string, report: Report): void {
   try {
@@ -48,6 +73,14 @@ function checkUrl(endpoint: string, at: string, report: Report): void {
   } catch {
     report(at, 'is not a valid URL');
   }
+}
+
+/** Of what is asked for streams: only gRPC has them. */
+export function checkStreamProxy(name: string, config: Config, report: Report): void {
+  const at = name === DEFAULT_PROXY ? 'channel.proxy.subscribe_stream' : `proxies[${JSON.stringify(name)}]`;
+  const proxy =
+    name === DEFAULT_PROXY ? config.channel.proxy.subscribe_stream : config.proxies.find((each) => each.name === name);
+  if (proxy !== undefined && isHttp(proxy.endpoint)) report(`${at}.endpoint`, 'subscribe streams need a gRPC endpoint');
 }
 
 /** A name that refers to a proxy, and the proxy of the event when the name is "default" and it is used. */

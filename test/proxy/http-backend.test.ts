@@ -1,24 +1,19 @@
 import { expect, onTestFinished, test } from 'vitest';
-import {
-  Backend,
-  CONNECTIONS_MAX,
-  REPLY_MAX_BYTES,
-  WAITING_MAX_BYTES,
-  WAITING_MAX_REQUESTS,
-} from '../../src/proxy/backend.js';
+import { RUNNING_MAX_REQUESTS, WAITING_MAX_BYTES, WAITING_MAX_REQUESTS } from '../../src/proxy/gate.js';
+import { HttpBackend, REPLY_MAX_BYTES } from '../../src/proxy/http-backend.js';
 import { Application } from '../support/application.js';
 import { until } from '../support/until.js';
 
 const JSON_HEADERS = { 'content-type': 'application/json' };
 const BODY = Buffer.from('{}');
 
-function backendAt(endpoint: string, timeoutMs = 10_000): Backend {
-  const backend = new Backend({ endpoint, timeoutMs, tls: undefined });
+function backendAt(endpoint: string, timeoutMs = 10_000): HttpBackend {
+  const backend = new HttpBackend({ endpoint, timeoutMs, tls: undefined });
   onTestFinished(() => backend.close());
   return backend;
 }
 
-const post = (backend: Backend) => backend.post(JSON_HEADERS, BODY);
+const post = (backend: HttpBackend) => backend.post(JSON_HEADERS, BODY);
 
 test('posts to the path with its query, and gives status and body', async () => {
   const application = await Application.start();
@@ -42,13 +37,13 @@ test('so many at a time, the others in turn', async () => {
   const application = await Application.start();
   application.hold();
   const backend = backendAt(application.url);
-  const replies = Array.from({ length: CONNECTIONS_MAX + 10 }, () => post(backend));
-  await until('all connections are used', () => application.waiting === CONNECTIONS_MAX);
+  const replies = Array.from({ length: RUNNING_MAX_REQUESTS + 10 }, () => post(backend));
+  await until('all connections are used', () => application.waiting === RUNNING_MAX_REQUESTS);
   application.release();
   await until('the rest follows', () => application.waiting === 10);
   application.release();
   expect((await Promise.all(replies)).every(({ status }) => status === 200)).toBe(true);
-  expect([application.maxInFlight, application.connections]).toEqual([CONNECTIONS_MAX, CONNECTIONS_MAX]);
+  expect([application.maxInFlight, application.connections]).toEqual([RUNNING_MAX_REQUESTS, RUNNING_MAX_REQUESTS]);
 });
 
 test.each([
@@ -58,7 +53,7 @@ test.each([
   const application = await Application.start();
   application.hold();
   const backend = backendAt(application.url, 60_000);
-  const replies = Array.from({ length: CONNECTIONS_MAX }, () => post(backend));
+  const replies = Array.from({ length: RUNNING_MAX_REQUESTS }, () => post(backend));
   for (let i = 0; i < most; i++) replies.push(backend.post(JSON_HEADERS, body));
   const outcomes = Promise.allSettled(replies);
   await expect(post(backend)).rejects.toThrow('too many requests wait');
@@ -70,13 +65,13 @@ test('the time in the queue counts, and one that gave up is never sent', async (
   const application = await Application.start();
   application.hold();
   const backend = backendAt(application.url, 300);
-  const replies = Array.from({ length: CONNECTIONS_MAX + 5 }, () => post(backend));
+  const replies = Array.from({ length: RUNNING_MAX_REQUESTS + 5 }, () => post(backend));
   const outcomes = await Promise.allSettled(replies);
   expect(outcomes.every(({ status }) => status === 'rejected')).toBe(true);
   expect(outcomes.map((outcome) => (outcome as PromiseRejectedResult).reason.message)).toContain(
     'no reply within 300 ms',
   );
-  expect(application.questions.length).toBeLessThanOrEqual(CONNECTIONS_MAX);
+  expect(application.questions.length).toBeLessThanOrEqual(RUNNING_MAX_REQUESTS);
   application.answer = () => ({ text: 'again' });
   await until('it works again', () =>
     post(backend).then(
