@@ -32,7 +32,10 @@ export async function serve(loaded: LoadedConfig): Promise<void> {
   for (const warning of [...loaded.warnings, ...notices(config)]) log.warn(warning);
   // What the workers would fail on is found here, where it can be said in one line.
   buildAccess(config);
-  const [problem] = websocketErrors('websocket', config.websocket);
+  const [problem] = [
+    ...websocketErrors('websocket', config.websocket),
+    ...websocketErrors('uni_websocket', config.uni_websocket),
+  ];
   if (problem !== undefined) throw new Error(problem);
 
   const plan = planWorkers(config.workers);
@@ -94,8 +97,9 @@ export async function serve(loaded: LoadedConfig): Promise<void> {
   });
 }
 
-function notices({ websocket, dev, http_server }: Config): string[] {
+function notices({ websocket, uni_websocket, dev, http_server }: Config): string[] {
   const found = websocketNotices('websocket', websocket);
+  if (uni_websocket.enabled) found.push(...websocketNotices('uni_websocket', uni_websocket));
   if (dev.demo && !isLoopback(http_server.address))
     found.push('dev.demo: whoever reaches this server is given a token');
   return found;

@@ -36,8 +36,11 @@ import { createChildApp } from './transport/child.js';
 import { emulationRoute } from './transport/emulation.js';
 import type { HttpRoute, StreamRoute } from './transport/http.js';
 import { registerHttp } from './transport/http-server.js';
+import { initRoute } from './transport/init.js';
 import { compileOrigins } from './transport/origins.js';
 import { httpStreamRoute, type StreamEndpoint, sseRoute } from './transport/streams.js';
+import { uniHttpStreamRoute, uniSseRoute } from './transport/uni-streams.js';
+import { registerUniWebSocket } from './transport/uni-websocket.js';
 import { registerWebSocket } from './transport/websocket.js';
 
 const REPORT_MS = 1000;
@@ -206,17 +209,26 @@ const endpoint: Pick<StreamEndpoint, 'headers' | 'allowsOrigin' | 'admit' | 'ope
   onError: fail,
 };
 const DEFAULT_BODY_BYTES = 64 * 1024;
+const trimmed = (prefix: string): string => prefix.replace(/\/+$/, '') || '/';
 const at = (options: { handler_prefix: string; max_request_body_size: number }) => ({
-  path: options.handler_prefix.replace(/\/+$/, '') || '/',
+  path: trimmed(options.handler_prefix),
   maxBodyBytes: options.max_request_body_size || DEFAULT_BODY_BYTES,
 });
-const { http_stream, sse } = config;
+const { http_stream, sse, uni_http_stream, uni_sse, init } = config;
 if (http_stream.enabled) routes.push(httpStreamRoute({ ...endpoint, ...at(http_stream) }));
 if (sse.enabled) routes.push(sseRoute({ ...endpoint, ...at(sse) }));
 if (http_stream.enabled || sse.enabled) {
   const { allowsOrigin } = endpoint;
   routes.push(emulationRoute({ ...at(config.emulation), allowsOrigin, pass: (request) => emulation.pass(request) }));
 }
+for (const [options, route] of [
+  [uni_http_stream, uniHttpStreamRoute],
+  [uni_sse, uniSseRoute],
+] as const) {
+  const connectCodeToHttpResponse = options.connect_code_to_http_response;
+  if (options.enabled) routes.push(route({ ...endpoint, ...at(options), connectCodeToHttpResponse }));
+}
+if (init.enabled) routes.push(initRoute(trimmed(init.handler_prefix), endpoint));
 
 const app = createChildApp((uws) => {
   if (!config.websocket.disabled)
@@ -224,6 +236,12 @@ const app = createChildApp((uws) => {
       ...endpoint,
       path: config.websocket.handler_prefix || '/',
       options: config.websocket,
+    });
+  if (config.uni_websocket.enabled)
+    registerUniWebSocket(uws, {
+      ...endpoint,
+      path: trimmed(config.uni_websocket.handler_prefix),
+      options: config.uni_websocket,
     });
   registerHttp(uws, routes, (error) => log.error({ err: error }, 'an HTTP handler failed'));
 });

@@ -1,5 +1,5 @@
-import { BUFFERED, DROPPED, type OpenSession, type Peer, type Session, type Socket } from '../clients/socket.js';
-import type { Bytes } from '../protocol/messages.js';
+import { BUFFERED, DROPPED, type OpenSession, type Peer, SENT, type Session, type Socket } from '../clients/socket.js';
+import type { Bytes, ConnectRequest } from '../protocol/messages.js';
 import type { StallWatch } from './stalls.js';
 import type { WebSocket } from './uws.js';
 
@@ -23,6 +23,8 @@ export interface Handshake {
   readonly peer: Peer;
   readonly compressed: boolean;
   readonly maxMessageBytes: number;
+  /** What a unidirectional client asked for in the URL. */
+  readonly request?: ConnectRequest | undefined;
 }
 
 /**
@@ -34,33 +36,57 @@ export interface Handshake {
 export class Connection implements Socket {
   /** Undefined once closed: the library throws on any use after that. */
   private ws: WebSocket<SocketData> | undefined;
-  private session: Session | undefined;
+  protected session: Session | undefined;
+  private readonly compressed: boolean;
+  private readonly maxMessageBytes: number;
 
   constructor(
     ws: WebSocket<SocketData>,
     private readonly context: ConnectionContext,
-    private readonly compressed: boolean,
-    private readonly maxMessageBytes: number,
+    { compressed, maxMessageBytes }: Handshake,
   ) {
     this.ws = ws;
+    this.compressed = compressed;
+    this.maxMessageBytes = maxMessageBytes;
   }
 
   // ---- Socket: what the session does ----
 
   send(frame: Bytes, binary: boolean): 0 | 1 | 2 {
     if (this.ws === undefined) return DROPPED;
-    const compress = this.compressed && frame.length > this.context.compressionMinBytes;
-    const result = this.ws.send(frame, binary, compress) as 0 | 1 | 2;
+    const result = this.ws.send(frame, binary, this.compresses(frame)) as 0 | 1 | 2;
     if (result === BUFFERED) this.context.stalls.start(this);
     return result;
+  }
+
+  /** Several frames in one write. The library says of the single ones that they are sent, whatever becomes of them. */
+  protected sendAll(frames: readonly Bytes[], binary: boolean): 0 | 1 | 2 {
+    const { ws } = this;
+    if (ws === undefined) return DROPPED;
+    let dropped = false;
+    ws.cork(() => {
+      for (const frame of frames) dropped ||= ws.send(frame, binary, this.compresses(frame)) === DROPPED;
+    });
+    if (dropped) return DROPPED;
+    if (ws.getBufferedAmount() === 0) return SENT;
+    this.context.stalls.start(this);
+    return BUFFERED;
+  }
+
+  private compresses(frame: Bytes): boolean {
+    return this.compressed && frame.length > this.context.compressionMinBytes;
   }
 
   ping(): void {
     if (this.ws !== undefined && this.ws.ping() === BUFFERED) this.context.stalls.start(this);
   }
 
-  /** The library ends the connection for good some four seconds later, whatever the peer does. */
   end(code: number, reason: string): void {
+    this.close(code, reason);
+  }
+
+  /** Send a close frame. The library ends the connection for good some four seconds later, whatever the peer does. */
+  protected close(code: number, reason: string): void {
     this.release()?.end(code, reason);
   }
 
@@ -88,27 +114,30 @@ export class Connection implements Socket {
 
   // ---- What the library reports; none of these throws ----
 
-  opened(open: OpenSession, peer: Peer): void {
-    try {
+  opened(open: OpenSession, { peer }: Handshake): void {
+    const opened = this.guard(() => {
       this.session = open(this, peer);
-    } catch (error) {
-      this.context.onError(error);
-      this.destroy();
-    }
+    });
+    if (!opened) this.destroy();
   }
 
   received(message: ArrayBuffer): void {
     // A session that has closed its connection hears nothing more; the library delivers what it had already read.
     if (this.ws === undefined) return;
     if (message.byteLength > this.maxMessageBytes) {
-      this.end(MESSAGE_TOO_BIG, '');
+      this.close(MESSAGE_TOO_BIG, '');
       return;
     }
     try {
-      this.session?.receive(Buffer.from(message));
+      this.heard(Buffer.from(message));
     } catch (error) {
       this.context.onError(error);
     }
+  }
+
+  /** @param message  only valid during the call. */
+  protected heard(message: Buffer): void {
+    this.session?.receive(message);
   }
 
   drained(): void {
@@ -118,20 +147,11 @@ export class Connection implements Socket {
       return;
     }
     this.context.stalls.stop(this);
-    try {
-      this.session?.drained();
-    } catch (error) {
-      this.context.onError(error);
-    }
+    this.guard(() => this.session?.drained());
   }
 
   ponged(): void {
-    if (this.ws === undefined) return;
-    try {
-      this.session?.ponged();
-    } catch (error) {
-      this.context.onError(error);
-    }
+    if (this.ws !== undefined) this.guard(() => this.session?.ponged());
   }
 
   /** By the peer, an error, or the app: not by {@link end} or {@link destroy}, which have told the session already. */
@@ -144,10 +164,17 @@ export class Connection implements Socket {
   private tellClosed(): void {
     const session = this.session;
     this.session = undefined;
+    this.guard(() => session?.closed());
+  }
+
+  /** @returns false if it threw. */
+  protected guard(run: () => void): boolean {
     try {
-      session?.closed();
+      run();
+      return true;
     } catch (error) {
       this.context.onError(error);
+      return false;
     }
   }
 }

@@ -6,6 +6,8 @@ import type { Bytes } from '../protocol/messages.js';
 
 export interface Framing {
   readonly codec: Codec;
+  /** Unidirectional: pushes stand alone instead of in replies. */
+  readonly bare: boolean;
   readonly contentType: string;
   /** See HttpStream, also for the next. */
   readonly preamble: Bytes;
@@ -23,6 +25,7 @@ const EVENT_START = Buffer.from('data: ');
 /** Each message ends with a newline. */
 const jsonLines: Framing = {
   codec: jsonCodec,
+  bare: false,
   contentType: 'text/plain; charset=utf-8',
   preamble: NOTHING,
   filler: Buffer.of(SPACE),
@@ -37,6 +40,7 @@ const jsonLines: Framing = {
 /** Each message already has its length in front. The filler is a push of nothing: an empty message would be a ping. */
 const protobuf: Framing = {
   codec: protobufCodec,
+  bare: false,
   contentType: 'application/octet-stream',
   preamble: NOTHING,
   filler: protobufCodec.encodePush({}),
@@ -51,11 +55,15 @@ export const streamFraming = (protocol: Codec['name']): Framing => (protocol ===
  */
 export const eventFraming: Framing = {
   codec: jsonCodec,
+  bare: false,
   contentType: 'text/event-stream; charset=utf-8',
   preamble: Buffer.from('\r\n'),
   filler: Buffer.from(':\n'),
   wrap: memoized(events),
 };
+
+export const uniStreamFraming: Framing = { ...jsonLines, bare: true };
+export const uniEventFraming: Framing = { ...eventFraming, bare: true };
 
 function events(frame: Bytes): Bytes {
   const source = asBuffer(frame);

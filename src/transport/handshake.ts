@@ -40,15 +40,24 @@ export function chooseSubprotocol(offered: string): string {
   return names.find((name) => SUBPROTOCOLS.has(name)) ?? '';
 }
 
-/** What a session is told of its connection; copied, as the request is gone when the callback returns. */
-export function readPeer(req: HttpRequest, res: HttpResponse, subprotocol: string, headers: readonly string[]): Peer {
+/** What a client asks for in the URL and by the subprotocol. */
+export function readWishes(req: HttpRequest, subprotocol: string): Pick<Peer, 'protocol' | 'framePingPong'> {
   const query = new URLSearchParams(req.getQuery() ?? '');
   const wantsProtobuf =
     subprotocol === PROTOBUF || query.get('cf_protocol') === 'protobuf' || query.get('format') === 'protobuf';
   return {
-    transport: 'websocket',
     protocol: wantsProtobuf ? 'protobuf' : 'json',
     framePingPong: query.get('cf_ws_frame_ping_pong') === 'true',
+  };
+}
+
+/** Where a connection comes from; copied, as the request is gone when the callback returns. */
+export function readOrigins(
+  req: HttpRequest,
+  res: HttpResponse,
+  headers: readonly string[],
+): Pick<Peer, 'headers' | 'remoteAddress'> {
+  return {
     headers: headers.length === 0 ? NO_HEADERS : copyHeaders(req, headers),
     remoteAddress: formatAddress(new Uint8Array(res.getRemoteAddress())),
   };

@@ -1,7 +1,11 @@
 import { BUFFERED, DROPPED, type OpenSession, type Peer, SENT, type Session, type Socket } from '../clients/socket.js';
+import type { ClientError, Disconnect } from '../protocol/codes.js';
 import type { Bytes } from '../protocol/messages.js';
 import type { Framing } from './framing.js';
-import type { StreamBody, StreamOwner } from './http.js';
+import type { HttpResponse, StreamBody, StreamOwner } from './http.js';
+
+/** The answer to a connect that failed. */
+export type AnswerRefusal = (why: ClientError | Disconnect) => HttpResponse;
 
 /**
  * One client connection on a streaming response: what connection.ts is for WebSocket. There are no close frames: a push
@@ -15,13 +19,15 @@ export class HttpConnection implements Socket, StreamOwner {
     private readonly body: StreamBody,
     private readonly framing: Framing,
     private readonly onError: (error: unknown) => void,
+    /** Where an HTTP answer is to say that the connect failed, rather than a push. */
+    private readonly answerRefusal?: AnswerRefusal,
   ) {}
 
-  /** Open the session and let it hear the first frame, which came with the request. */
-  open(open: OpenSession, peer: Peer, frame: Bytes): void {
+  /** Open the session. @param hear  has it hear what came with the request. */
+  open(open: OpenSession, peer: Peer, hear: (session: Session) => void): void {
     this.guard(() => {
       this.session = open(this, peer);
-      if (!this.over) this.session.receive(frame);
+      if (!this.over) hear(this.session);
     });
     if (this.session === undefined) this.destroy();
   }
@@ -35,9 +41,11 @@ export class HttpConnection implements Socket, StreamOwner {
 
   ping(): void {}
 
-  end(code: number, reason: string): void {
-    const { codec, wrap } = this.framing;
-    if (this.finish()) this.body.end(wrap(codec.encodePush({ disconnect: { code, reason } })));
+  end(code: number, reason: string, refusal: ClientError | Disconnect = { code, reason }): void {
+    if (!this.finish()) return;
+    if (this.answerRefusal !== undefined && this.body.refuse(this.answerRefusal(refusal))) return;
+    const { codec, wrap, bare } = this.framing;
+    this.body.end(wrap(codec.encodePush({ disconnect: { code, reason } }, bare)));
   }
 
   destroy(): void {

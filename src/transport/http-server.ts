@@ -12,8 +12,8 @@ import type {
 } from './http.js';
 import { ResponseBody } from './response-body.js';
 import type * as uws from './uws.js';
+import { writeResponse } from './write-response.js';
 
-const NO_CONTENT = 204;
 const NO_BODY = Buffer.alloc(0);
 
 /** Plain text answer in the form of Go's `http.Error`, which backends of Centrifugo are used to. */
@@ -135,19 +135,11 @@ class Exchange {
     if (this.over) return;
     this.over = true;
     try {
-      this.res.cork(() => this.write(response, close));
+      this.res.cork(() => writeResponse(this.res, response, { isHead: this.isHead, close }));
     } catch (error) {
       this.onError(error);
       this.res.close();
     }
-  }
-
-  private write({ status, headers, body = '' }: HttpResponse, close: boolean): void {
-    this.res.writeStatus(`${status} ${STATUS_CODES[status] ?? 'Unknown'}`);
-    for (const name in headers) this.res.writeHeader(name, headers[name]!);
-    if (status === NO_CONTENT) this.res.endWithoutBody();
-    else if (this.isHead) this.res.endWithoutBody(Buffer.byteLength(body), close);
-    else this.res.end(body, close);
   }
 }
 

@@ -29,6 +29,8 @@ export interface HttpStream {
   readonly headers: Readonly<Record<string, string>>;
   /** Sent at once, as a chunk of its own; empty for none. */
   readonly preamble: Bytes;
+  /** Nothing is sent ahead of the first bytes, so that the answer may still be {@link StreamBody.refuse}. */
+  readonly mayRefuse: boolean;
   /**
    * Some bytes that mean nothing to the reader, at any time: the library hands on what it keeps only along with more.
    */
@@ -42,6 +44,8 @@ export interface StreamBody {
   write(bytes: Bytes): boolean;
   /** Last bytes. What is kept still goes out, to a peer that reads on. */
   end(bytes: Bytes): void;
+  /** Answer this instead. @returns false if there was an answer already: nothing has happened then. */
+  refuse(answer: HttpResponse): boolean;
   /** Close at once. */
   destroy(): void;
 }
@@ -50,7 +54,7 @@ export interface StreamBody {
 export interface StreamOwner {
   /** There is room again. */
   writable(): void;
-  /** By the peer, an error, or the app: not by {@link StreamBody.end} or {@link StreamBody.destroy}. */
+  /** By the peer, an error, or the app: not by what the owner itself did. */
   closed(): void;
 }
 

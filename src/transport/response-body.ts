@@ -1,6 +1,7 @@
 import type { Bytes } from '../protocol/messages.js';
-import type { HttpStream, StreamBody, StreamOwner } from './http.js';
-import type { HttpResponse } from './uws.js';
+import type { HttpResponse, HttpStream, StreamBody, StreamOwner } from './http.js';
+import type * as uws from './uws.js';
+import { writeResponse } from './write-response.js';
 
 /**
  * The body of a response that goes on: the native response made safe to use at any time.
@@ -17,7 +18,7 @@ export class ResponseBody implements StreamBody {
   private written = false;
 
   constructor(
-    private readonly res: HttpResponse,
+    private readonly res: uws.HttpResponse,
     private readonly stream: HttpStream,
   ) {}
 
@@ -26,7 +27,7 @@ export class ResponseBody implements StreamBody {
       this.writable();
       return true;
     });
-    if (this.stream.preamble.length > 0) this.write(this.stream.preamble);
+    if (this.stream.preamble.length > 0 && !this.stream.mayRefuse) this.res.cork(() => this.begin());
     this.owner = this.stream.open(this);
   }
 
@@ -48,6 +49,13 @@ export class ResponseBody implements StreamBody {
       this.begin();
       this.res.end(bytes);
     });
+  }
+
+  refuse(answer: HttpResponse): boolean {
+    if (this.over || this.begun) return false;
+    this.over = true;
+    this.res.cork(() => writeResponse(this.res, answer));
+    return true;
   }
 
   destroy(): void {
@@ -75,5 +83,6 @@ export class ResponseBody implements StreamBody {
     this.begun = true;
     this.res.writeStatus('200 OK');
     for (const name in this.stream.headers) this.res.writeHeader(name, this.stream.headers[name]!);
+    if (this.stream.preamble.length > 0) this.res.write(this.stream.preamble);
   }
 }

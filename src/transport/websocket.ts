@@ -1,13 +1,14 @@
 /** WebSocket endpoints: from upgrade requests to sessions. */
 import { STATUS_CODES } from 'node:http';
-import type { OpenSession } from '../clients/socket.js';
+import type { OpenSession, Peer } from '../clients/socket.js';
 import { Connection, type ConnectionContext, type Handshake, type SocketData } from './connection.js';
 import {
   asksForUpgrade,
   chooseSubprotocol,
   type HandshakeRules,
   type Refusal,
-  readPeer,
+  readOrigins,
+  readWishes,
   refusal,
 } from './handshake.js';
 import { StallWatch } from './stalls.js';
@@ -28,12 +29,33 @@ export interface WebSocketEndpoint extends HandshakeRules {
   onError(error: unknown): void;
 }
 
-/**
- * Serve WebSocket connections on a path. Text and binary messages are both taken, whatever the protocol.
- *
- * Close codes of its own: 1009 for a message over the limit. Invalid frames close without a close frame.
- */
+/** What tells kinds of endpoints apart. */
+export interface WebSocketKind {
+  /** What a request to be upgraded asks for; or what is wrong with it, for an answer of 400. */
+  read(req: HttpRequest, res: HttpResponse): Offer | string;
+  connection(ws: WebSocket<SocketData>, context: ConnectionContext, handshake: Handshake): Connection;
+}
+
+type Offer = Pick<Handshake, 'peer' | 'request'> & { readonly subprotocol: string };
+
+/** Serve bidirectional connections on a path. Text and binary messages are both taken, whatever the protocol. */
 export function registerWebSocket(app: TemplatedApp, endpoint: WebSocketEndpoint): void {
+  serveWebSocket(app, endpoint, {
+    read(req, res) {
+      const subprotocol = chooseSubprotocol(req.getHeader('sec-websocket-protocol'));
+      const peer: Peer = {
+        transport: 'websocket',
+        ...readWishes(req, subprotocol),
+        ...readOrigins(req, res, endpoint.headers),
+      };
+      return { peer, subprotocol };
+    },
+    connection: (ws, context, handshake) => new Connection(ws, context, handshake),
+  });
+}
+
+/** Close codes of its own: 1009 for a message over the limit. Invalid frames close without a close frame. */
+export function serveWebSocket(app: TemplatedApp, endpoint: WebSocketEndpoint, kind: WebSocketKind): void {
   const { options } = endpoint;
   const limits = websocketLimits(options);
   const context: ConnectionContext = {
@@ -53,11 +75,9 @@ export function registerWebSocket(app: TemplatedApp, endpoint: WebSocketEndpoint
     closeOnBackpressureLimit: false,
 
     upgrade(res, req, socketContext) {
-      const decision = decide(req, res, endpoint, limits);
-      if (typeof decision === 'number') {
-        refuse(res, decision);
-        return;
-      }
+      const decision = decide(req, res, endpoint, kind, limits);
+      if (typeof decision === 'number') return refuse(res, decision);
+      if (typeof decision === 'string') return refuse(res, 400, decision);
       const { subprotocol, ...handshake } = decision;
       const data: SocketData = { handshake, connection: undefined };
       const extensions = req.getHeader('sec-websocket-extensions');
@@ -65,10 +85,10 @@ export function registerWebSocket(app: TemplatedApp, endpoint: WebSocketEndpoint
     },
     open(ws) {
       const data = ws.getUserData();
-      const { peer, compressed, maxMessageBytes } = data.handshake!;
+      const handshake = data.handshake!;
       data.handshake = undefined;
-      data.connection = new Connection(ws, context, compressed, maxMessageBytes);
-      data.connection.opened(endpoint.open, peer);
+      data.connection = kind.connection(ws, context, handshake);
+      data.connection.opened(endpoint.open, handshake);
     },
     message: (ws, message) => connectionOf(ws)?.received(message),
     drain: (ws) => connectionOf(ws)?.drained(),
@@ -82,31 +102,32 @@ export function registerWebSocket(app: TemplatedApp, endpoint: WebSocketEndpoint
   });
 }
 
-/** What to do with an upgrade request: refuse with a status, or accept on these terms. */
+/** What to do with an upgrade request: refuse with a status or as malformed, or accept on these terms. */
 function decide(
   req: HttpRequest,
   res: HttpResponse,
   endpoint: WebSocketEndpoint,
+  kind: WebSocketKind,
   limits: WebSocketLimits,
-): Refusal | (Handshake & { subprotocol: string }) {
+): Refusal | string | (Handshake & Offer) {
   try {
     const status = refusal(req, endpoint);
     if (status !== undefined) return status;
-    const subprotocol = chooseSubprotocol(req.getHeader('sec-websocket-protocol'));
+    const offer = kind.read(req, res);
+    if (typeof offer === 'string') return offer;
     const offersDeflate = req.getHeader('sec-websocket-extensions').includes('permessage-deflate');
     const compressed = endpoint.options.compression && offersDeflate;
     const maxMessageBytes = compressed ? limits.maxDecompressedBytes : limits.maxMessageBytes;
-    return { peer: readPeer(req, res, subprotocol, endpoint.headers), compressed, maxMessageBytes, subprotocol };
+    return { ...offer, compressed, maxMessageBytes };
   } catch (error) {
     endpoint.onError(error);
     return 500;
   }
 }
 
-function refuse(res: HttpResponse, status: Refusal): void {
-  const text = STATUS_CODES[status]!;
+function refuse(res: HttpResponse, status: Refusal, text = STATUS_CODES[status]!): void {
   res
-    .writeStatus(`${status} ${text}`)
+    .writeStatus(`${status} ${STATUS_CODES[status]}`)
     .writeHeader('Content-Type', 'text/plain; charset=utf-8')
     .writeHeader('Sec-WebSocket-Version', '13')
     .end(`${text}\n`);

@@ -5,6 +5,8 @@ import type { Peer, Session, Socket } from '../../src/clients/socket.js';
 import type { ConnectRequest } from '../../src/protocol/messages.js';
 import type { HttpRoute, StreamRoute } from '../../src/transport/http.js';
 import { registerHttp } from '../../src/transport/http-server.js';
+import type { UniWebSocketOptions } from '../../src/transport/uni-connection.js';
+import { registerUniWebSocket } from '../../src/transport/uni-websocket.js';
 import { type TemplatedApp, type us_listen_socket, uws } from '../../src/transport/uws.js';
 import { registerWebSocket, type WebSocketEndpoint } from '../../src/transport/websocket.js';
 import type { WebSocketOptions } from '../../src/transport/websocket-options.js';
@@ -19,6 +21,13 @@ export const defaults: WebSocketOptions = {
   write_timeout: 1000,
   message_size_limit: 65536,
   decompressed_message_size_limit: 0,
+};
+
+const uniDefaults: UniWebSocketOptions = {
+  ...defaults,
+  disable_closing_handshake: false,
+  disable_disconnect_push: false,
+  join_push_messages: false,
 };
 
 /** Records; `on` makes it act. */
@@ -69,6 +78,7 @@ export interface Actions {
 
 export interface Setup extends Partial<Omit<WebSocketEndpoint, 'options' | 'open'>> {
   options?: Partial<WebSocketOptions>;
+  uni?: Partial<UniWebSocketOptions>;
   on?: Actions;
   routes?: (HttpRoute | StreamRoute)[];
 }
@@ -77,20 +87,19 @@ export interface TestServer {
   readonly port: number;
   readonly url: string;
   readonly ws: string;
+  readonly uni: string;
   readonly sessions: RecordingSession[];
   readonly errors: unknown[];
   readonly app: TemplatedApp;
   close(): void;
 }
 
-export function startServer({ options, on = {}, routes = [], ...endpoint }: Setup = {}): TestServer {
+export function startServer({ options, uni, on = {}, routes = [], ...endpoint }: Setup = {}): TestServer {
   const sessions: RecordingSession[] = [];
   const errors: unknown[] = [];
   const onError = (error: unknown) => void errors.push(error);
   const app = uws().App();
-  registerWebSocket(app, {
-    path: '/ws',
-    options: { ...defaults, ...options },
+  const common: Omit<WebSocketEndpoint, 'path' | 'options'> = {
     allowsOrigin: () => true,
     admit: () => 'ok',
     headers: [],
@@ -101,7 +110,9 @@ export function startServer({ options, on = {}, routes = [], ...endpoint }: Setu
     },
     onError,
     ...endpoint,
-  });
+  };
+  registerWebSocket(app, { path: '/ws', options: { ...defaults, ...options }, ...common });
+  registerUniWebSocket(app, { path: '/uni', options: { ...uniDefaults, ...uni }, ...common });
   registerHttp(app, routes, onError);
   const bound: (us_listen_socket | false)[] = [];
   app.listen('127.0.0.1', 0, (socket) => void bound.push(socket));
@@ -109,7 +120,8 @@ export function startServer({ options, on = {}, routes = [], ...endpoint }: Setu
   if (!listening) throw new Error('cannot listen');
   const port = uws().us_socket_local_port(listening);
   const host = `127.0.0.1:${port}`;
-  return { port, url: `http://${host}`, ws: `ws://${host}/ws`, sessions, errors, app, close: () => void app.close() };
+  const [url, ws, uniUrl] = [`http://${host}`, `ws://${host}/ws`, `ws://${host}/uni`];
+  return { port, url, ws, uni: uniUrl, sessions, errors, app, close: () => void app.close() };
 }
 
 export interface Refused {

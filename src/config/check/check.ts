@@ -92,6 +92,7 @@ function checkTransforms(config: Config, report: Report): void {
       const at = `${transport}.connect_code_to_http_response.transforms[${i}]`;
       if (code === 0) report(`${at}.code`, 'must be set');
       if (to.status_code === 0) report(`${at}.to.status_code`, 'must be set');
+      else if (to.status_code < 200) report(`${at}.to.status_code`, 'must be the status of an answer, 200 or above');
     });
   }
 }
