@@ -8,9 +8,11 @@
  *   │   namespace (without a boundary: channel.without_namespace, and the whole name is the rest)
  *   only with a subscription token
  */
+
 import { RE2JS } from 're2js';
 import type { ChannelConfig, ChannelOptions } from '../config/config.js';
 import { BoundedCache } from '../lib/bounded-cache.js';
+import { charCode } from '../lib/char-code.js';
 
 export interface ResolvedChannel {
   readonly name: string;
@@ -124,6 +126,7 @@ function compileRegex(pattern: string, namespace: string): RE2JS {
 }
 
 function isAscii(text: string): boolean {
-  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 0x7f) return false;
+  const { length } = text;
+  for (let i = 0; i < length; i++) if (charCode(text, i) > 0x7f) return false;
   return true;
 }

@@ -4,6 +4,7 @@
  * Both work on Buffers over a SharedArrayBuffer, which is why text goes through Buffer's own methods:
  * TextEncoder and TextDecoder refuse shared memory.
  */
+import { charCode } from './char-code.js';
 
 /** A scratch buffer that grew past this for one large record is let go at the next {@link ByteWriter.reset}. */
 const RETAINED_BYTES = 1 << 20;
@@ -116,10 +117,11 @@ export class ByteWriter {
 
   /** Characters up to U+00FF, one byte each, no length. */
   ascii(text: string): void {
-    this.ensure(text.length);
-    if (text.length > SHORT_TEXT_CHARS) this.buffer.write(text, this.length, 'latin1');
-    else for (let i = 0; i < text.length; i++) this.buffer[this.length + i] = text.charCodeAt(i);
-    this.length += text.length;
+    const chars = text.length;
+    this.ensure(chars);
+    if (chars > SHORT_TEXT_CHARS) this.buffer.write(text, this.length, 'latin1');
+    else for (let i = 0; i < chars; i++) this.buffer[this.length + i] = charCode(text, i);
+    this.length += chars;
   }
 
   /** uvarint length, then the bytes. */
@@ -130,22 +132,23 @@ export class ByteWriter {
 
   /** uvarint length in bytes, then UTF-8. Lone surrogates become U+FFFD. */
   string(text: string): void {
-    this.ensure(10 + text.length * 3);
-    if (text.length <= SHORT_TEXT_CHARS && this.#shortAscii(text)) return;
+    const chars = text.length;
+    this.ensure(10 + chars * 3);
+    if (chars <= SHORT_TEXT_CHARS && this.#shortAscii(text, chars)) return;
     const bytes = Buffer.byteLength(text);
     this.uvarint(bytes);
     this.length += this.buffer.write(text, this.length, 'utf8');
   }
 
-  #shortAscii(text: string): boolean {
+  #shortAscii(text: string, chars: number): boolean {
     const start = this.length + 1;
-    for (let i = 0; i < text.length; i++) {
-      const code = text.charCodeAt(i);
+    for (let i = 0; i < chars; i++) {
+      const code = charCode(text, i);
       if (code >= 0x80) return false;
       this.buffer[start + i] = code;
     }
-    this.buffer[this.length] = text.length;
-    this.length = start + text.length;
+    this.buffer[this.length] = chars;
+    this.length = start + chars;
     return true;
   }
 }

@@ -1,4 +1,5 @@
 /** Where a 64-bit value goes: high half, low half. */
+import { charCode } from './char-code.js';
 export type Halves = Uint32Array;
 
 /** The prime is 2^40 + 435. */
@@ -14,8 +15,9 @@ export function fnv1a64(text: string, into: Halves): void {
   const bytes = ASCII.test(text) ? text : Buffer.from(text).toString('latin1');
   let hi = 0xcbf29ce4 | 0;
   let lo = 0x84222325 | 0;
-  for (let i = 0; i < bytes.length; i++) {
-    lo ^= bytes.charCodeAt(i);
+  const { length } = bytes;
+  for (let i = 0; i < length; i++) {
+    lo ^= charCode(bytes, i);
     // Sixteen bits at a time everything stays a small integer.
     const first = (lo & 0xffff) * PRIME_LOW;
     const second = (lo >>> 16) * PRIME_LOW + (first >>> 16);

@@ -2,8 +2,10 @@
  * Writes JSON messages as Centrifugo does, byte for byte: zero and empty fields are left out unless said otherwise, `<`,
  * `>`, `&`, U+2028 and U+2029 are escaped, payloads are embedded raw.
  */
+
 import { isUtf8 } from 'node:buffer';
 import { asBuffer, ByteWriter } from '../lib/bytes.js';
+import { charCode } from '../lib/char-code.js';
 import { InappropriatePayload } from './codec.js';
 import { isJson } from './json-scanner.js';
 import type { Bytes } from './messages.js';
@@ -115,12 +117,12 @@ export class JsonWriter extends ByteWriter {
 
   /** A string value. Lone surrogates become U+FFFD. */
   text(value: string): void {
-    this.ensure(value.length + 2);
-    const start = this.length;
-    let at = start;
+    const chars = value.length;
+    this.ensure(chars + 2);
+    let at = this.length;
     this.buffer[at++] = QUOTE;
-    for (let i = 0; i < value.length; i++) {
-      const code = value.charCodeAt(i);
+    for (let i = 0; i < chars; i++) {
+      const code = charCode(value, i);
       if (code >= 0x80 || ESCAPES[code] !== AS_IS) {
         this.quoted(Buffer.from(value));
         return;

@@ -1,4 +1,5 @@
 /** Hash slots of Redis Cluster: which slot a key is in, and which server has which slots. */
+import { charCode } from '../../lib/char-code.js';
 import type { Endpoint } from './options.js';
 import type { Reply } from './shard.js';
 
@@ -21,7 +22,7 @@ export function keySlot(key: string): number {
   const to = close > open + 1 ? close : key.length;
   let crc = 0;
   for (let i = from; i < to; i++) {
-    const code = key.charCodeAt(i);
+    const code = charCode(key, i);
     if (code > 0x7f) return slotOfBytes(Buffer.from(key.slice(from, to)));
     crc = update(crc, code);
   }
