@@ -4,8 +4,10 @@ import { clusterView } from './api/cluster-view.js';
 import { demoRoutes } from './api/demo.js';
 import { healthRoute } from './api/health.js';
 import { apiRoutes } from './api/http.js';
+import { openApi } from './api/openapi.js';
 import { answerHealth, readyRoute } from './api/ready.js';
 import { answerSurveys } from './api/survey.js';
+import { swaggerRoutes } from './api/swagger.js';
 import { signToken } from './auth/sign-token.js';
 import { Edge } from './channels/edge.js';
 import { LAST_SEEN_STEP_MS } from './channels/last-seen.js';
@@ -193,6 +195,10 @@ const routes: (HttpRoute | StreamRoute)[] = apiRoutes(config.http_api, {
 if (config.health.enabled) {
   const health = config.health.handler_prefix || '/health';
   routes.push(healthRoute(health), readyRoute(`${health.replace(/\/+$/, '')}/ready`, asks));
+}
+if (config.swagger.enabled) {
+  const prefix = config.swagger.handler_prefix || '/';
+  routes.push(...swaggerRoutes(prefix, () => openApi(config.http_api, node.version)));
 }
 if (config.dev.demo) {
   const sign = (user: string) => signToken(config.client.token, 'client.token', { user, ttl: DEMO_TOKEN_SECONDS });

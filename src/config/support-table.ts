@@ -86,7 +86,7 @@ export const supportTable: Readonly<Record<string, Support>> = {
   ...switched('admin', notYet('there is no web interface')),
   ...switched('prometheus', warned('no metrics are exported')),
   health: supported,
-  ...switched('swagger', notYet('there is no API description')),
+  swagger: supported,
   ...switched('debug', notYet('profile with node --cpu-prof instead')),
   init: supported,
   ...switched('opentelemetry', notYet('no traces are exported')),

@@ -1,14 +1,12 @@
 /** A web page of another origin, in a real browser, whose network lets less and less through. */
-import { existsSync } from 'node:fs';
 import type * as library from 'centrifuge';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { beforeAll, expect, test } from 'vitest';
+import { launchBrowser } from '../support/browser.js';
 import { connectionToken } from '../support/sdk.js';
 import { type ConfigPart, startServer, type TestServer } from '../support/server.js';
 
 declare const Centrifuge: typeof library.Centrifuge;
-
-const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
 
 const config: ConfigPart = {
   websocket: { disabled: true },
@@ -23,11 +21,7 @@ let stranger: TestServer;
 let browser: Browser;
 
 beforeAll(async () => {
-  if (CHROMIUM === undefined) throw new Error('These tests need Chromium: apt-get install chromium');
-  [browser, site] = await Promise.all([
-    chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] }),
-    startServer({ dev: { demo: true }, workers: { count: 1 } }),
-  ]);
+  [browser, site] = await Promise.all([launchBrowser(), startServer({ dev: { demo: true }, workers: { count: 1 } })]);
   [server, stranger] = await Promise.all([
     startServer({ ...config, client: { allowed_origins: [site.http] } }),
     startServer({ ...config, client: { allowed_origins: ['https://elsewhere.example'] }, workers: { count: 1 } }),

@@ -1,11 +1,10 @@
 /** The demo page in a real browser, as `npm start` serves it. */
-import { existsSync, readFileSync } from 'node:fs';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import { readFileSync } from 'node:fs';
+import type { Browser, Page } from 'playwright-core';
 import { beforeAll, expect, test } from 'vitest';
 import { developmentConfig } from '../../scripts/start.mjs';
+import { launchBrowser } from '../support/browser.js';
 import { type ConfigPart, startServer, type TestServer } from '../support/server.js';
-
-const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
 
 const example = JSON.parse(readFileSync(new URL('../../config.example.json', import.meta.url), 'utf8')) as object;
 const config = developmentConfig(example) as ConfigPart & { http_api: { key: string } };
@@ -14,12 +13,8 @@ let server: TestServer;
 let browser: Browser;
 
 beforeAll(async () => {
-  if (CHROMIUM === undefined) throw new Error('These tests need Chromium: apt-get install chromium');
   const { key: _, ...http_api } = config.http_api;
-  [browser, server] = await Promise.all([
-    chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] }),
-    startServer({ ...config, http_api, http_server: {} }),
-  ]);
+  [browser, server] = await Promise.all([launchBrowser(), startServer({ ...config, http_api, http_server: {} })]);
   return () => Promise.all([browser.close(), server.stop()]);
 }, 60_000);
 
