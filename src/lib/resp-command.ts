@@ -2,9 +2,11 @@
  * Commands of RESP2 (lib/resp.ts):  *<count> CRLF, then for each argument  $<bytes> CRLF <argument> CRLF
  */
 import type { ByteWriter } from './bytes.js';
+import { charCode } from './char-code.js';
 
-/** Below this a loop beats the call into native code. */
+/** Below these a loop beats the call into native code. */
 const SHORT_COPY_BYTES = 32;
+const SHORT_TEXT_CHARS = 32;
 /** Marker, digits, CR LF, and the CR LF after the argument. */
 const OVERHEAD_BYTES = 20;
 /** Of one UTF-16 unit. */
@@ -43,15 +45,16 @@ function writeBytes(out: ByteWriter, argument: Uint8Array): void {
   putEnd(out, bytes);
 }
 
-/**
- * Nearly all texts are ASCII: written as such, and again if that was wrong. Not a loop over `charCodeAt`: texts come in many
- * inner forms (parts joined, cut out, interned), for which the engine looks the method up at every character.
- */
+/** Nearly all texts are ASCII: written as such, and again if that was wrong. */
 function writeText(out: ByteWriter, text: string): void {
   const start = out.length;
   const chars = text.length;
   out.ensure(chars * UTF8_MAX_BYTES + OVERHEAD_BYTES);
   putHeader(out, DOLLAR, chars);
+  if (chars <= SHORT_TEXT_CHARS && putAscii(out, text, chars)) {
+    putEnd(out, chars);
+    return;
+  }
   let bytes = out.buffer.write(text, out.length);
   if (bytes !== chars) {
     out.length = start;
@@ -59,6 +62,15 @@ function writeText(out: ByteWriter, text: string): void {
     bytes = out.buffer.write(text, out.length);
   }
   putEnd(out, bytes);
+}
+
+function putAscii({ buffer, length }: ByteWriter, text: string, chars: number): boolean {
+  for (let i = 0; i < chars; i++) {
+    const code = charCode(text, i);
+    if (code >= 0x80) return false;
+    buffer[length + i] = code;
+  }
+  return true;
 }
 
 function putHeader(out: ByteWriter, marker: number, value: number): void {

@@ -118,6 +118,16 @@ export class Publisher implements Flushable {
 /** Redis counts in whole seconds here; anything that is to live at all lives for one. */
 export const seconds = (ms: number): string => String(Math.ceil(ms / 1000));
 
+/** What publications of a channel must share to be in one group. */
+function keepAlike(a: PublishOptions, b: PublishOptions): boolean {
+  return (
+    a.historySize === b.historySize &&
+    a.historyTtlMs === b.historyTtlMs &&
+    a.historyMetaTtlMs === b.historyMetaTtlMs &&
+    a.delta === b.delta
+  );
+}
+
 /** The publications of one channel in a batch. They follow one another, and share their options. */
 class Group {
   readonly publications: Buffer[] = [];
@@ -127,16 +137,6 @@ class Group {
     readonly channel: string,
     readonly options: PublishOptions,
   ) {}
-
-  takes({ historySize, historyTtlMs, historyMetaTtlMs, delta }: PublishOptions): boolean {
-    const { options } = this;
-    return (
-      options.historySize === historySize &&
-      options.historyTtlMs === historyTtlMs &&
-      options.historyMetaTtlMs === historyMetaTtlMs &&
-      options.delta === delta
-    );
-  }
 
   /** @param result  see {@link publishManyScript}. */
   answer(result: string, refused: (text: string) => void): void {
@@ -178,7 +178,7 @@ class Batch implements ReplyHandler {
 
   add(channel: string, publication: Buffer, options: PublishOptions, reply: PublishReply): void {
     let group = this.#last.get(channel);
-    if (group === undefined || !group.takes(options)) {
+    if (group === undefined || !keepAlike(group.options, options)) {
       group = new Group(channel, options);
       this.#last.set(channel, group);
       this.#groups.push(group);
@@ -193,16 +193,15 @@ class Batch implements ReplyHandler {
     this.#refused = refused;
     const names: string[] = [];
     const args: (string | Uint8Array)[] = [randomEpoch()];
+    let before: PublishOptions | undefined;
     for (const { channel, options, publications } of this.#groups) {
+      if (before === undefined || !keepAlike(before, options)) {
+        const { historySize, historyTtlMs, historyMetaTtlMs, delta } = options;
+        args.push('', String(historySize), seconds(historyTtlMs), seconds(historyMetaTtlMs), delta ? '1' : '');
+        before = options;
+      }
       names.push(keys.data(channel), keys.meta(channel));
-      args.push(
-        keys.client(channel),
-        String(options.historySize),
-        seconds(options.historyTtlMs),
-        seconds(options.historyMetaTtlMs),
-        options.delta ? '1' : '',
-        String(publications.length),
-      );
+      args.push(keys.client(channel), String(publications.length));
       for (const publication of publications) args.push(publication);
     }
     shard.script(publishManyScript, names, args, this);

@@ -22,8 +22,8 @@ export const FAILED = '!';
  * they are for one; most of a call is finding and starting the script.
  *
  * KEYS  for each channel: data, meta
- * ARGV  new epoch, then for each channel: PUB/SUB channel, size, seconds of data, seconds of meta (0: for ever), '1' for
- *       deltas, number of publications, publications
+ * ARGV  new epoch, then for each channel: PUB/SUB channel, number of publications, publications; before the first and
+ *       wherever they change: '', size, seconds of data, seconds of meta (0: for ever), '1' for deltas
  * Answers for each channel '<offset of the last>:<epoch>', 'moved', or '!<error>'. A channel that fails does not keep the
  * others from being published.
  */
@@ -32,6 +32,7 @@ export const publishManyScript = script(
   `
 local call = redis.call
 local at = 2
+local size, data_seconds, meta_seconds, deltas
 
 local function publish(data, meta)
   local known = call('hmget', meta, 'e', 'moved')
@@ -41,18 +42,17 @@ local function publish(data, meta)
     epoch = ARGV[1]
     call('hset', meta, 'e', epoch)
   end
-  local channel, size, count = ARGV[at], ARGV[at + 1], ARGV[at + 5]
+  local channel, count = ARGV[at], ARGV[at + 1]
   local offset = call('hincrby', meta, 's', count) - count
-  if ARGV[at + 3] ~= '0' then call('expire', meta, ARGV[at + 3]) end
+  if meta_seconds ~= '0' then call('expire', meta, meta_seconds) end
   -- The data may have outlived its meta data, which Redis had evicted.
   if offset == 0 then call('del', data) end
-  local deltas = ARGV[at + 4] == '1'
   local previous = ''
   if deltas and offset > 0 then
     local newest = call('xrevrange', data, '+', '-', 'COUNT', 1)
     if newest[1] then previous = newest[1][2][2] end
   end
-  for i = at + 6, at + 5 + count do
+  for i = at + 2, at + 1 + count do
     local publication = ARGV[i]
     offset = offset + 1
     call('xadd', data, 'MAXLEN', size, offset, 'd', publication)
@@ -64,16 +64,20 @@ local function publish(data, meta)
       call('publish', channel, '__p1:' .. offset .. ':' .. epoch .. '__' .. publication)
     end
   end
-  call('expire', data, ARGV[at + 2])
+  call('expire', data, data_seconds)
   return offset .. ':' .. epoch
 end
 
 local results = {}
 for i = 1, #KEYS / 2 do
+  if ARGV[at] == '' then
+    size, data_seconds, meta_seconds, deltas = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4] == '1'
+    at = at + 5
+  end
   local ok, result = pcall(publish, KEYS[2 * i - 1], KEYS[2 * i])
   if not ok then result = '${FAILED}' .. (type(result) == 'table' and result.err or tostring(result)) end
   results[i] = result
-  at = at + 6 + ARGV[at + 5]
+  at = at + 2 + ARGV[at + 1]
 end
 return results
 `,
