@@ -18,6 +18,7 @@ const never = (reason: string): Support => ({ status: 'never', reason });
 
 const notTheEngine = unused('only memory and Redis are');
 const outgoing = never('these connections are outgoing: no client connects');
+const incoming = never('these connections are incoming: there is no certificate of a server to check');
 const noReplicas = never('nothing is read from replicas, which may be behind; nor does Centrifugo 6.9');
 const noOtherTransport = notYet('clients connect by WebSocket, HTTP streaming or Server-Sent Events');
 const unusedProxy = warned('nothing that is supported asks this proxy');
@@ -65,7 +66,8 @@ export const supportTable: Readonly<Record<string, Support>> = {
   proxies: supported,
   ...proxy('proxies[]'),
   http_api: supported,
-  ...switched('grpc_api', notYet('the server API is served over HTTP')),
+  grpc_api: supported,
+  ...listenerTls('grpc_api.tls'),
   consumers: unused('no consumer runs'),
   ...switched('consumers[]', notYet('no consumer runs')),
   websocket: supported,
@@ -82,7 +84,8 @@ export const supportTable: Readonly<Record<string, Support>> = {
   'uni_websocket.read_buffer_size': buffers,
   'uni_websocket.write_buffer_size': buffers,
   'uni_websocket.use_write_buffer_pool': buffers,
-  ...switched('uni_grpc', noOtherTransport),
+  uni_grpc: supported,
+  ...listenerTls('uni_grpc.tls'),
   ...switched('admin', notYet('there is no web interface')),
   ...switched('prometheus', warned('no metrics are exported')),
   health: supported,
@@ -100,6 +103,14 @@ export const supportTable: Readonly<Record<string, Support>> = {
   pid_file: supported,
   enable_unreleased_features: never('there are none'),
 };
+
+function listenerTls(at: string): Record<string, Support> {
+  return {
+    [`${at}.server_ca_pem`]: incoming,
+    [`${at}.insecure_skip_verify`]: incoming,
+    [`${at}.server_name`]: incoming,
+  };
+}
 
 function redis(at: string): Record<string, Support> {
   return {
