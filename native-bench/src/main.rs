@@ -4,6 +4,7 @@
 //! its load to `Run::measure`, which warms up, counts, times and probes.
 
 mod api;
+mod book;
 mod clock;
 mod completeness;
 mod connection;

@@ -48,6 +48,9 @@ pub struct SubscribeRequest {
     pub recoverable: bool,
     #[prost(bool, tag = "11")]
     pub join_leave: bool,
+    #[prost(string, tag = "12")]
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub delta: String,
 }
 
 #[derive(Clone, PartialEq, Message, Serialize)]
@@ -119,10 +122,20 @@ impl std::error::Error for ServerError {}
 #[derive(Clone, PartialEq, Message, Deserialize)]
 #[serde(default)]
 pub struct Push {
+    #[prost(message, tag = "4")]
+    #[serde(rename = "pub")]
+    pub publication: Option<Publication>,
     #[prost(message, tag = "5")]
     pub join: Option<Visit>,
     #[prost(message, tag = "6")]
     pub leave: Option<Visit>,
+}
+
+#[derive(Clone, PartialEq, Message, Deserialize)]
+#[serde(default)]
+pub struct Publication {
+    #[prost(uint64, tag = "6")]
+    pub offset: u64,
 }
 
 /// A join or a leave.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 
 use crate::run::Run;
-use crate::schedule::{Due, Schedule};
+use crate::schedule::{Due, Pace, Schedule};
 
 const OPENING_MAX: usize = 100;
 /// Beyond it the server is so far behind that more at once would show nothing new.
@@ -41,14 +41,14 @@ where
 /// when all are done. At most `in_flight` run at once: what is due beyond that waits, and its time with it.
 pub async fn operate<F>(
     run: &Arc<Run>,
-    seconds: f64,
+    pace: Pace,
     in_flight: usize,
     operation: impl Fn(Arc<Run>, Due) -> F,
 ) -> Result<()>
 where
     F: Future<Output = Result<()>> + Send + 'static,
 {
-    let mut schedule = Schedule::start(run.load.rate, seconds)?;
+    let mut schedule = Schedule::start(pace)?;
     let mut operations = JoinSet::new();
     while let Some(due) = schedule.next().await? {
         while operations.try_join_next().is_some() {}

@@ -1,5 +1,6 @@
 //! The command line, the same as that of `scripts/bench/generator`, and the load of each scenario where it does not say.
 
+use anyhow::{Result, ensure};
 use clap::{Parser, ValueEnum};
 use serde::Serialize;
 use std::net::IpAddr;
@@ -44,6 +45,20 @@ pub enum ApiKind {
 pub enum Switch {
     On,
     Off,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PayloadKind {
+    Padding,
+    Book,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Delta {
+    Off,
+    Fossil,
 }
 
 /// Load generator for servers that speak Centrifugo's protocol. Prints one line of JSON.
@@ -92,9 +107,12 @@ struct Given {
     /// Seconds of measurement
     #[arg(long, value_parser = number::<100, 86_400_000>)]
     seconds: Option<f64>,
-    /// Seconds of the same load before
+    /// Seconds of load before, which is not measured
     #[arg(long, value_parser = number::<0, 3_600_000>)]
     warmup: Option<f64>,
+    /// Operations a second before measurement [default: as measured]
+    #[arg(long, value_parser = number::<100, 10_000_000_000>)]
+    warmup_rate: Option<f64>,
     /// Operations a second
     #[arg(long, value_parser = number::<100, 10_000_000_000>)]
     rate: Option<f64>,
@@ -122,10 +140,16 @@ struct Given {
     /// Publications to recover, or to read from history
     #[arg(long, value_parser = clap::value_parser!(u64).range(0..=1000))]
     missed: Option<u64>,
+    /// What publications carry: so many bytes, or an order book of 1.5 KB in which little changes, in channels that allow deltas
+    #[arg(long, value_enum)]
+    payload: Option<PayloadKind>,
+    /// What subscribers of order books ask for
+    #[arg(long, value_enum)]
+    delta: Option<Delta>,
 }
 
 /// A number between bounds that are given in thousandths.
-fn number<const MIN: i64, const MAX: i64>(text: &str) -> Result<f64, String> {
+fn number<const MIN: i64, const MAX: i64>(text: &str) -> std::result::Result<f64, String> {
     let (min, max) = (MIN as f64 / 1000.0, MAX as f64 / 1000.0);
     match text.parse::<f64>() {
         Ok(value) if (min..=max).contains(&value) => Ok(value),
@@ -139,6 +163,8 @@ pub struct Load {
     pub protocol: Protocol,
     pub seconds: f64,
     pub warmup: f64,
+    #[serde(rename = "warmup-rate")]
+    pub warmup_rate: f64,
     pub rate: f64,
     pub size: usize,
     pub subscribers: usize,
@@ -148,6 +174,8 @@ pub struct Load {
     pub api: ApiKind,
     pub history: Switch,
     pub missed: usize,
+    pub payload: PayloadKind,
+    pub delta: Delta,
     pub threads: usize,
 }
 
@@ -158,6 +186,7 @@ impl Load {
             protocol: Protocol::Json,
             seconds: 5.0,
             warmup: 1.0,
+            warmup_rate: 0.0, // unless given that of the measurement
             rate: 100.0,
             size: 128,
             subscribers: 0,
@@ -167,6 +196,8 @@ impl Load {
             api: ApiKind::Single,
             history: Switch::Off,
             missed: 0,
+            payload: PayloadKind::Padding,
+            delta: Delta::Off,
             threads: 1,
         };
         match scenario {
@@ -184,15 +215,29 @@ impl Load {
     }
 }
 
+impl Load {
+    /// Deltas are told apart by their offsets, so the order of publications must be known, and where they come from.
+    pub fn check(&self) -> Result<()> {
+        if self.delta == Delta::Fossil {
+            ensure!(self.payload == PayloadKind::Book, "--delta fossil takes --payload book");
+            ensure!(self.publishers == 1, "--delta fossil takes --publishers 1");
+            ensure!(self.api != ApiKind::Broadcast, "--delta fossil does not take --api broadcast");
+        }
+        Ok(())
+    }
+}
+
 impl Options {
     pub fn load(&self) -> Load {
         let (given, default) = (&self.given, Load::default_of(self.scenario));
         let count = |given: Option<u64>, default: usize| given.map_or(default, |value| value as usize);
+        let rate = given.rate.unwrap_or(default.rate);
         Load {
             protocol: given.protocol.unwrap_or(default.protocol),
             seconds: given.seconds.unwrap_or(default.seconds),
             warmup: given.warmup.unwrap_or(default.warmup),
-            rate: given.rate.unwrap_or(default.rate),
+            warmup_rate: given.warmup_rate.unwrap_or(rate),
+            rate,
             size: count(given.size, default.size),
             subscribers: count(given.subscribers, default.subscribers),
             channels: count(given.channels, default.channels),
@@ -201,6 +246,8 @@ impl Options {
             api: given.api.unwrap_or(default.api),
             history: given.history.unwrap_or(default.history),
             missed: count(given.missed, default.missed),
+            payload: given.payload.unwrap_or(default.payload),
+            delta: given.delta.unwrap_or(default.delta),
             threads: self.threads.into(),
         }
     }
@@ -210,7 +257,7 @@ impl Options {
 mod tests {
     use super::*;
 
-    fn parse(line: &str) -> Result<Options, clap::Error> {
+    fn parse(line: &str) -> std::result::Result<Options, clap::Error> {
         Options::try_parse_from(line.split(' '))
     }
 
@@ -219,6 +266,7 @@ mod tests {
         let load = parse("gyre-bench channels --rate 0.5 --subscribers 7 --protocol protobuf").unwrap().load();
         assert_eq!((load.rate, load.subscribers, load.channels), (0.5, 7, 250));
         assert!(load.protocol == Protocol::Protobuf);
+        assert_eq!(load.warmup_rate, load.rate);
     }
 
     #[test]

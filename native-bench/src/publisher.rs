@@ -8,13 +8,14 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::api::{Api, error_in};
+use crate::book;
 use crate::clock::micros;
 use crate::messages::ServerError;
-use crate::options::ApiKind;
+use crate::options::{ApiKind, PayloadKind};
 use crate::payload::{self, Mark};
 use crate::recorder::Shard;
 use crate::run::Run;
-use crate::schedule::Schedule;
+use crate::schedule::{Pace, Schedule};
 
 /// Beyond it publishing waits, and the time of waiting counts as latency.
 const REQUESTS_QUEUED_MAX: usize = 10_000;
@@ -38,6 +39,7 @@ struct Lane {
     api: Api,
     kind: ApiKind,
     size: usize,
+    payload: PayloadKind,
     channels: Arc<[String]>,
     /// By channel: publications that this lane has sent.
     sent: Vec<u64>,
@@ -57,6 +59,7 @@ impl Publisher {
             api: run.api(number),
             kind: run.load.api,
             size: run.load.size,
+            payload: run.load.payload,
             sent: vec![0; channels.len()],
             run: run.clone(),
             tally: run.recorder.shard(number),
@@ -68,8 +71,8 @@ impl Publisher {
         Self { run: run.clone(), lanes, channels }
     }
 
-    /// Publishes at the rate of the run. Returns how many publications each channel got.
-    pub async fn publish(&mut self, seconds: f64) -> Result<Vec<u64>> {
+    /// Publishes; the rate is that of publications. Returns how many publications each channel got.
+    pub async fn publish(&mut self, Pace { rate, seconds }: Pace) -> Result<Vec<u64>> {
         let before = self.sent();
         let (requests, each, publications) = self.shape();
         let mut queues = Vec::new();
@@ -79,7 +82,7 @@ impl Publisher {
             queues.push(queue);
             serving.spawn(lane.serve(requests));
         }
-        let mut schedule = Schedule::start(self.run.load.rate / publications, seconds)?;
+        let mut schedule = Schedule::start(Pace { rate: rate / publications, seconds })?;
         let mut next_request = 0;
         'schedule: while let Some(due) = schedule.next().await? {
             for _ in 0..requests {
@@ -187,18 +190,28 @@ impl Lane {
         let mark = Mark { lane: self.number, sequence: self.sent[start], due: request.due };
         let channels = serde_json::to_string(&self.channels[group.clone()]).expect("names are always JSON");
         write!(self.body, r#"{{"channels":{channels},"data":"#).expect("memory does not fail to be written");
-        payload::write(&mut self.body, mark, self.size);
+        self.write_payload(mark);
         self.body.push(b'}');
         self.sent[group.clone()].iter_mut().for_each(|sent| *sent += 1);
         group.len() as u64
     }
 
+    fn write_payload(&mut self, mark: Mark) {
+        match self.payload {
+            PayloadKind::Padding => payload::write(&mut self.body, mark, self.size),
+            PayloadKind::Book => book::write(&mut self.body, mark),
+        }
+    }
+
     fn write_publication(&mut self, channel: usize, due: u64) {
         let mark = Mark { lane: self.number, sequence: self.sent[channel], due };
         self.sent[channel] += 1;
+        if self.run.has_deltas() {
+            self.run.was_due(channel, due);
+        }
         write!(self.body, r#"{{"channel":"{}","data":"#, self.channels[channel])
             .expect("memory does not fail to be written");
-        payload::write(&mut self.body, mark, self.size);
+        self.write_payload(mark);
         self.body.push(b'}');
     }
 }

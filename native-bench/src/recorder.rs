@@ -12,6 +12,8 @@ pub struct Counts {
     pub operations: u64,
     pub published: u64,
     pub delivered: u64,
+    /// Of the messages that were delivered.
+    pub received_bytes: u64,
     pub errors: u64,
 }
 
@@ -37,6 +39,7 @@ impl Tally {
         self.counts.operations += other.counts.operations;
         self.counts.published += other.counts.published;
         self.counts.delivered += other.counts.delivered;
+        self.counts.received_bytes += other.counts.received_bytes;
         self.counts.errors += other.counts.errors;
         self.latency.add(&other.latency).expect("all histograms have the same bounds");
     }

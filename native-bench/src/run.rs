@@ -14,9 +14,10 @@ use crate::connection::Connection;
 use crate::dial::Dialer;
 use crate::measurement::{Measurement, Usage};
 use crate::messages::SubscribeRequest;
-use crate::options::{Load, Options, Scenario, Switch};
+use crate::options::{Delta, Load, Options, PayloadKind, Scenario, Switch};
 use crate::recorder::Recorder;
 use crate::result::{Extra, Report, Server};
+use crate::schedule::Pace;
 use crate::token::connection_token;
 
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
@@ -28,6 +29,8 @@ pub struct Run {
     pub dialer: Arc<Dialer>,
     pub server: Server,
     connections: AtomicU64,
+    /// By channel: when each publication was due, where subscribers get deltas, which do not say it.
+    due_times: Mutex<Vec<Vec<u64>>>,
     /// In channel names, so that no run sees publications of another.
     name: String,
     verdict: Mutex<Option<String>>,
@@ -40,6 +43,7 @@ impl Run {
     /// Finds the server and checks the API key.
     pub async fn prepare(options: Options) -> Result<Arc<Self>> {
         let load = options.load();
+        load.check()?;
         let connections = load.subscribers + load.publishers + load.rate as usize;
         let dialer = Dialer::new(&options.url, options.tls_insecure, &options.addresses, connections).await?;
         let dialer = Arc::new(dialer);
@@ -48,6 +52,7 @@ impl Run {
         Ok(Arc::new(Self {
             recorder: Recorder::new(load.threads),
             connections: AtomicU64::new(0),
+            due_times: Mutex::new(vec![Vec::new(); load.channels]),
             name: format!("{:x}", SystemTime::now().duration_since(UNIX_EPOCH)?.as_micros()),
             verdict: Mutex::new(None),
             extra: Mutex::default(),
@@ -64,6 +69,7 @@ impl Run {
         let namespace = match self.options.scenario {
             Scenario::Presence => "benchpres",
             Scenario::Recover | Scenario::History => "benchhist",
+            _ if self.load.payload == PayloadKind::Book => "benchdelta",
             _ if self.load.history == Switch::On => "benchhist",
             _ => "bench",
         };
@@ -103,6 +109,21 @@ impl Run {
         self.verdict.lock().unwrap().get_or_insert(why.into());
     }
 
+    pub fn has_deltas(&self) -> bool {
+        self.load.delta == Delta::Fossil
+    }
+
+    /// Takes note that the next publication of a channel was due.
+    pub fn was_due(&self, channel: usize, due: u64) {
+        self.due_times.lock().unwrap()[channel].push(due);
+    }
+
+    /// When the publication of an offset, from 1, was due.
+    pub fn due_of(&self, channel: usize, offset: u64) -> Option<u64> {
+        let number = usize::try_from(offset.checked_sub(1)?).ok()?;
+        self.due_times.lock().unwrap()[channel].get(number).copied()
+    }
+
     /// Counts and times an operation that is done.
     pub fn operated(&self, due: u64) {
         let shard = self.recorder.shard(0);
@@ -133,19 +154,19 @@ impl Run {
         self.measurement.lock().unwrap().total.counts.delivered + self.recorder.delivered()
     }
 
-    /// Runs the load to warm up and then again to measure it. The load is given its seconds; it ends when all that it
-    /// caused has arrived.
-    pub async fn measure(&self, mut load: impl AsyncFnMut(f64) -> Result<()>) -> Result<()> {
-        if self.load.warmup > 0.0 {
-            self.show("warming up", self.load.warmup.ceil() as u64);
-            load(self.load.warmup).await?;
+    /// Runs the load to warm up and then again to measure it. It ends when all that it caused has arrived.
+    pub async fn measure(&self, mut load: impl AsyncFnMut(Pace) -> Result<()>) -> Result<()> {
+        let Load { rate, seconds, warmup, warmup_rate, .. } = self.load;
+        if warmup > 0.0 {
+            self.show("warming up", warmup.ceil() as u64);
+            load(Pace { rate: warmup_rate, seconds: warmup }).await?;
         }
         self.begin().await?;
         let second = Duration::from_secs(1);
         let mut ticks = interval_at(Instant::now() + second, second);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.show("measuring", self.load.seconds.ceil() as u64);
-        let mut load = pin!(load(self.load.seconds));
+        let mut load = pin!(load(Pace { rate, seconds }));
         loop {
             tokio::select! {
                 done = &mut load => break done?,

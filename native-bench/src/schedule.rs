@@ -16,6 +16,13 @@ pub struct Due {
     pub at: u64,
 }
 
+/// So many operations a second, for so long.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    pub rate: f64,
+    pub seconds: f64,
+}
+
 pub struct Schedule {
     start: u64,
     rate: f64,
@@ -25,8 +32,8 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// Starts now and lasts `seconds`, with `rate` operations a second; there is always at least one.
-    pub fn start(rate: f64, seconds: f64) -> Result<Self> {
+    /// Starts now; there is always at least one operation.
+    pub fn start(Pace { rate, seconds }: Pace) -> Result<Self> {
         let count = (rate * seconds).round().max(1.0) as u64;
         Ok(Self { start: micros(), rate, count, next: 0, timer: Timer::new()? })
     }
@@ -105,7 +112,7 @@ mod tests {
 
     #[tokio::test]
     async fn every_operation_comes_once_and_never_early() {
-        let mut schedule = Schedule::start(2000.0, 0.05).unwrap();
+        let mut schedule = Schedule::start(Pace { rate: 2000.0, seconds: 0.05 }).unwrap();
         let mut numbers = Vec::new();
         while let Some(due) = schedule.next().await.unwrap() {
             assert!(micros() >= due.at);
@@ -117,7 +124,7 @@ mod tests {
 
     #[tokio::test]
     async fn due_times_stay_when_the_caller_is_late() {
-        let mut schedule = Schedule::start(1000.0, 0.01).unwrap();
+        let mut schedule = Schedule::start(Pace { rate: 1000.0, seconds: 0.01 }).unwrap();
         std::thread::sleep(std::time::Duration::from_millis(20));
         while let Some(due) = schedule.next().await.unwrap() {
             assert_eq!(due.at, schedule.start + due.number * 1000);

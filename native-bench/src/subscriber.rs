@@ -8,7 +8,7 @@ use crate::completeness::Sequences;
 use crate::connection::Connection;
 use crate::messages::SubscribeRequest;
 use crate::operations::open_all;
-use crate::payload;
+use crate::payload::{self, Mark};
 use crate::recorder::Shard;
 use crate::run::Run;
 
@@ -24,7 +24,8 @@ impl Subscriber {
     /// Subscriber number `index`, of channel `index` mod channels.
     pub async fn open(run: Arc<Run>, index: usize) -> Result<Self> {
         let channel = index % run.load.channels;
-        let subscribe = SubscribeRequest { channel: run.channel(channel), ..Default::default() };
+        let delta = if run.has_deltas() { "fossil".into() } else { String::new() };
+        let subscribe = SubscribeRequest { channel: run.channel(channel), delta, ..Default::default() };
         let connection = run.client(index, &format!("bench-{index}"), subscribe, |_| ()).await?;
         Ok(Self { channel, index, connection, sequences: Sequences::new(run.load.publishers), run })
     }
@@ -33,9 +34,10 @@ impl Subscriber {
     pub async fn receive(mut self) {
         let tally: Shard = self.run.recorder.shard(self.index);
         let lost = loop {
-            let on_delivery = |due| {
+            let on_delivery = |due, bytes| {
                 let mut tally = tally.lock().unwrap();
                 tally.counts.delivered += 1;
+                tally.counts.received_bytes += bytes as u64;
                 tally.latency(due, micros());
             };
             if let Err(error) = self.read(on_delivery).await {
@@ -45,18 +47,26 @@ impl Subscriber {
         self.run.fail(format!("connection {} was lost: {lost:#}", self.index));
     }
 
-    /// Reads one frame and calls for each publication in it, with the time it was due.
-    pub async fn read(&mut self, mut on_delivery: impl FnMut(u64)) -> Result<()> {
-        let Self { connection, sequences, run, index, .. } = self;
+    /// Reads one frame and calls for each publication in it, with the time it was due and the bytes of the message.
+    pub async fn read(&mut self, mut on_delivery: impl FnMut(u64, usize)) -> Result<()> {
+        let Self { connection, sequences, run, index, channel } = self;
+        let has_deltas = run.has_deltas();
         let on_message = |message: &[u8]| {
-            let Some(mark) = payload::find(message) else { return };
+            let mark = if has_deltas { mark_by_offset(run, *channel, message) } else { payload::find(message) };
+            let Some(mark) = mark else { return };
             match sequences.accept(mark.lane, mark.sequence) {
-                Ok(()) => on_delivery(mark.due),
+                Ok(()) => on_delivery(mark.due, message.len()),
                 Err(fault) => run.fail(format!("connection {index}: {fault}")),
             }
         };
         connection.read(on_message).await
     }
+}
+
+/// What a publication would say that came whole. That patches are right is for tests of the server.
+fn mark_by_offset(run: &Run, channel: usize, message: &[u8]) -> Option<Mark> {
+    let offset = run.load.protocol.decode(message).ok()?.push?.publication?.offset;
+    Some(Mark { lane: 0, sequence: offset.checked_sub(1)?, due: run.due_of(channel, offset)? })
 }
 
 /// Opens subscribers with these numbers; they receive until the run ends.

@@ -6,12 +6,24 @@
  * Between threads repeats go through all candidates in turn and the median counts, so that drift of the machine hits all
  * alike. The last line is JSON. Exit code 1 when records were lost or out of order: the numbers mean nothing then.
  */
+import { spawnSync } from 'node:child_process';
 import { commandLine, runBench } from './lib/cli.mjs';
 import { parts as codeParts, measureCode } from './micro/code.mjs';
+import { measureHops } from './micro/hop.mjs';
+import { measureRedis } from './micro/redis.mjs';
 import { oneThread, twoThreads } from './micro/threads.mjs';
 
 const THREADS = 'threads';
-const PARTS = [THREADS, ...Object.keys(codeParts)];
+/** With a function that measures them. */
+const MEASURED = {
+  hop: measureHops,
+  redis: measureRedis,
+  ...Object.fromEntries(Object.keys(codeParts).map((part) => [part, (options) => measureCode(part, options)])),
+};
+const PARTS = [THREADS, ...Object.keys(MEASURED)];
+
+/** Here; one that is asked for by name says what it lacks. */
+const isPossible = (part) => part !== 'redis' || spawnSync('redis-server', ['--version']).status === 0;
 
 const DEFAULTS = {
   part: 'all', // or one of the parts
@@ -42,11 +54,11 @@ await runBench(async () => {
     console.log(title);
     console.table(report[title]);
   };
-  for (const part of args.part === 'all' ? PARTS : [args.part]) {
+  for (const part of args.part === 'all' ? PARTS.filter(isPossible) : [args.part]) {
     if (part === THREADS) {
       tell('oneThread', await oneThread(options));
       for (const [title, rows] of Object.entries(await twoThreads(options))) tell(title, rows);
-    } else tell(part, await measureCode(part, options));
+    } else tell(part, await MEASURED[part](options));
   }
   console.log(JSON.stringify({ bench: 'micro', node: process.version, ...options, ...report }));
   return !Object.values(report).some((rows) => rows.some((row) => Object.values(row).includes(null)));

@@ -12,7 +12,7 @@ import { runBench } from './lib/cli.mjs';
 import { generate } from './lib/generators.mjs';
 import { Profiler } from './lib/inspector.mjs';
 import { threadCpuSeconds } from './lib/processes.mjs';
-import { COMMON_HELP, folderFor, generatorFor, readRun } from './lib/run.mjs';
+import { COMMON_HELP, folderFor, generatorFor, readRun, serverOptions } from './lib/run.mjs';
 import { selfTimes } from './lib/self-time.mjs';
 import { startServer } from './lib/servers.mjs';
 import { figure, summaryOf, table } from './report/text.mjs';
@@ -45,7 +45,7 @@ await runBench(async () => {
 });
 
 async function profiled(scenario, run) {
-  const server = await startServer({ redis: run.values.redis, nodeFlags: ['--inspect=127.0.0.1:0'] });
+  const server = await startServer({ ...serverOptions(run), nodeFlags: ['--inspect=127.0.0.1:0'] });
   try {
     const profiler = await Profiler.attach(server.output());
     const before = threadCpuSeconds(server.pid);

@@ -17,6 +17,8 @@ const COMMON = {
   api: 'single',
   history: 'off',
   missed: 0,
+  payload: 'padding',
+  delta: 'off',
 };
 
 /**

@@ -32,7 +32,9 @@ it('measures every candidate at every size and reports as JSON on the last line'
   expect(rows('classes', 'ns')).toContain('deliver to 100');
   expect(rows('timers', 'ns')).toContain('move a deadline');
   expect(rows('tokens', 'ns')).toContain('verify a token');
-});
+  expect(rows('hop', 'cpuUs')).toEqual(['64 at a time', '1 at a time']);
+  expect(rows('redis', 'cpuUs')).toEqual(['publish', 'publish with history', 'receive']);
+}, 60_000);
 
 it('names an option that it cannot use', async () => {
   await expect(run('--records', 'many')).rejects.toMatchObject({

@@ -24,7 +24,7 @@ export function sampleResult(options: SampleOptions = {}): ReturnType<typeof che
     seconds: 3.01,
     valid: true,
     void: null,
-    counts: { operations: 150, published: 150, delivered: 1500, errors: 0, connections: 10 },
+    counts: { operations: 150, published: 150, delivered: 1500, received_bytes: 240_000, errors: 0, connections: 10 },
     rates: { operations_per_second: 50, deliveries_per_second: 500 },
     cpu: {
       server_user_s: 1,

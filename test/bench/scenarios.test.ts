@@ -5,6 +5,8 @@ import { promisify } from 'node:util';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { Api } from '../../scripts/bench/generator/api.mjs';
 import { runBench } from '../../scripts/bench/generator/bench.mjs';
+import { bookPayload } from '../../scripts/bench/generator/book.mjs';
+import { dueAt, inGroups, planFor } from '../../scripts/bench/generator/clock.mjs';
 import { readOptions } from '../../scripts/bench/generator/options.mjs';
 import { checkResult } from '../../scripts/bench/lib/result.mjs';
 import { startServer } from '../../scripts/bench/lib/servers.mjs';
@@ -73,6 +75,57 @@ describe('scenarios', () => {
   });
 });
 
+describe('order books', () => {
+  const line = 'fanout --subscribers 6 --rate 60 --payload book';
+
+  test('are much alike, so that a delta is a part of them', async () => {
+    const each = async (options: string): Promise<number> => {
+      const { valid, counts } = await run(`${line} ${options}`);
+      expect({ valid, delivered: counts.delivered }).toEqual({ valid: true, delivered: 108 });
+      return counts.received_bytes / counts.delivered;
+    };
+    const whole = await each('--protocol json');
+    expect(whole).toBeGreaterThan(1000);
+    expect(await each('--delta fossil')).toBeLessThan(whole / 4);
+    expect(await each('--delta fossil --protocol protobuf')).toBeLessThan(whole / 4);
+  });
+
+  test('are late as others are, though a delta does not say when it was due', async () => {
+    const { latency_us: latency } = await run(`${line} --delta fossil --api batch --batch 3 --channels 2`);
+    expect(latency!.count).toBeGreaterThan(0);
+    expect(latency!.max).toBeLessThan(60_000_000);
+  });
+
+  test('change by three levels', () => {
+    const levels = (sequence: number): string[] => {
+      const { bids, asks } = bookPayload(0, sequence, 1);
+      return [...bids, ...asks].map(({ price, size }) => `${price} ${size}`);
+    };
+    for (let sequence = 0; sequence < 100; sequence++) {
+      const before = levels(sequence);
+      expect(levels(sequence + 1).filter((level, i) => level !== before[i])).toHaveLength(3);
+    }
+    const { asks, bids } = bookPayload(0, 12_345, 1);
+    expect([asks[19]!.price, bids[0]!.size]).toEqual(['64005.00', '7.9054']);
+  });
+});
+
+describe('warm-up', () => {
+  test('has a rate of its own, and none of it counts', async () => {
+    const result = await run('fanout --subscribers 6 --rate 50 --warmup 0.2 --warmup-rate 500');
+    expect(result).toMatchObject({ valid: true, parameters: { 'warmup-rate': 500, rate: 50 } });
+    expect(result.counts).toMatchObject({ operations: 15, delivered: 90 });
+    expect(result.latency_us!.count).toBe(90);
+  });
+
+  test('is followed by what is measured', () => {
+    const plan = planFor({ warmup: 2, warmupRate: 10, seconds: 1, rate: 4 }, 1000);
+    expect(plan).toMatchObject({ warmUpCount: 20, count: 24, fromUs: 2_001_000, untilUs: 3_001_000 });
+    expect([0, 1, 19, 20, 21].map((i) => dueAt(plan, i))).toEqual([1000, 101_000, 1_901_000, 2_001_000, 2_251_000]);
+    expect(inGroups(plan, 8)).toMatchObject({ warmUpCount: 2, count: 3, rate: 0.5 });
+  });
+});
+
 describe('what makes a run void', () => {
   const stops: (() => Promise<void>)[] = [];
   afterEach(async () => {
@@ -136,6 +189,10 @@ describe('command line', () => {
     await expect(main('fanout', '--rate', 'fast')).rejects.toMatchObject({
       code: 2,
       stderr: /--rate must be a number/,
+    });
+    await expect(main('fanout', '--delta', 'fossil')).rejects.toMatchObject({
+      code: 2,
+      stderr: /takes --payload book/,
     });
     await expect(main('nothing')).rejects.toMatchObject({ code: 2, stderr: /name one scenario: fanout/ });
     await expect(main('fanout', '--url', 'http://127.0.0.1:1')).rejects.toMatchObject({

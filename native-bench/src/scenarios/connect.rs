@@ -10,7 +10,7 @@ use crate::run::Run;
 use crate::schedule::Due;
 
 pub async fn run(run: &Arc<Run>) -> Result<()> {
-    run.measure(async |seconds| operate(run, seconds, usize::MAX, come_and_go).await).await
+    run.measure(async |pace| operate(run, pace, usize::MAX, come_and_go).await).await
 }
 
 async fn come_and_go(run: Arc<Run>, due: Due) -> Result<()> {

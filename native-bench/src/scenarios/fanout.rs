@@ -11,8 +11,8 @@ use crate::subscriber::{deliveries, subscribe_all};
 pub async fn run(run: &Arc<Run>) -> Result<()> {
     subscribe_all(run, 0..run.load.subscribers).await?;
     let mut publisher = Publisher::new(run, false);
-    run.measure(async |seconds| {
-        let published = publisher.publish(seconds).await?;
+    run.measure(async |pace| {
+        let published = publisher.publish(pace).await?;
         run.all_delivered(deliveries(0..run.load.subscribers, &published)).await;
         Ok(())
     })

@@ -20,7 +20,7 @@ pub async fn run(run: &Arc<Run>) -> Result<()> {
     run.opened(run.load.publishers);
     let pool: Pool = Arc::new(Mutex::new((0..run.load.publishers).map(|index| run.api(index)).collect()));
     let read = |run, due| read(run, due, pool.clone());
-    run.measure(async |seconds| operate(run, seconds, run.load.publishers, read).await).await
+    run.measure(async |pace| operate(run, pace, run.load.publishers, read).await).await
 }
 
 async fn read(run: Arc<Run>, due: Due, pool: Pool) -> Result<()> {

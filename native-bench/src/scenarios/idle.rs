@@ -2,7 +2,7 @@
 //! while the measurement lasts. An operation is such a connection.
 //!
 //! They are opened in steps, and memory is the slope of the line through the steps, so that what the server weighs by
-//! itself does not count.
+//! itself does not count. Nor do the first steps: what a server makes room for then serves the later ones too.
 
 use anyhow::Result;
 use std::sync::Arc;
@@ -13,18 +13,21 @@ use crate::measurement::Usage;
 use crate::run::Run;
 use crate::subscriber::subscribe_all;
 
-const STEPS: usize = 5;
+const STEPS: usize = 6;
+const STEPS_BEFORE: usize = 2;
 
 pub async fn run(run: &Arc<Run>) -> Result<()> {
     let total = run.load.subscribers;
     let quiet = Duration::from_secs_f64(run.load.warmup);
     let before = Usage::read_local(&run.options)?;
-    let mut points = vec![(0.0, before.rss as f64)];
+    let mut points = Vec::new();
     for step in 0..STEPS {
         let to = total * (step + 1) / STEPS;
         subscribe_all(run, total * step / STEPS..to).await?;
         sleep(quiet).await;
-        points.push((to as f64, Usage::read_local(&run.options)?.rss as f64));
+        if step + 1 >= STEPS_BEFORE {
+            points.push((to as f64, Usage::read_local(&run.options)?.rss as f64));
+        }
     }
     if run.options.pid.is_some() && total >= STEPS {
         let used = Usage::read_local(&run.options)?.server.since(before.server);
@@ -32,8 +35,8 @@ pub async fn run(run: &Arc<Run>) -> Result<()> {
         extra.connect_us = Some(used.total() * 1e6 / total as f64);
         extra.per_connection = Some(slope(&points));
     }
-    run.measure(async |seconds| {
-        sleep(Duration::from_secs_f64(seconds)).await;
+    run.measure(async |pace| {
+        sleep(Duration::from_secs_f64(pace.seconds)).await;
         run.recorder.shard(0).lock().unwrap().counts.operations += total as u64;
         Ok(())
     })

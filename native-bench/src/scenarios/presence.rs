@@ -10,7 +10,7 @@ use crate::connection::Connection;
 use crate::messages::{Command, Push, Reply, SubscribeRequest, UnsubscribeRequest};
 use crate::operations::open_all;
 use crate::run::Run;
-use crate::schedule::Schedule;
+use crate::schedule::{Pace, Schedule};
 use crate::subscriber::deliveries;
 
 /// Operations that wait for one visitor, who can only do one after the other.
@@ -23,16 +23,16 @@ pub async fn run(run: &Arc<Run>) -> Result<()> {
     for index in 0..run.load.publishers {
         visitors.push(Visitor::open(run.clone(), index).await?);
     }
-    run.measure(async |seconds| {
-        let visits = visit(run, &mut visitors, seconds).await?;
+    run.measure(async |pace| {
+        let visits = visit(run, &mut visitors, pace).await?;
         run.all_delivered(deliveries(0..run.load.subscribers, &visits)).await;
         Ok(())
     })
     .await
 }
 
-/// Has the visitors come and go at the rate of the run. Returns how often that happened in each channel.
-async fn visit(run: &Arc<Run>, visitors: &mut Vec<Visitor>, seconds: f64) -> Result<Vec<u64>> {
+/// Has the visitors come and go at this pace. Returns how often that happened in each channel.
+async fn visit(run: &Arc<Run>, visitors: &mut Vec<Visitor>, pace: Pace) -> Result<Vec<u64>> {
     let mut visits = vec![0; run.load.channels];
     let mut queues = Vec::new();
     let mut visiting = JoinSet::new();
@@ -41,7 +41,7 @@ async fn visit(run: &Arc<Run>, visitors: &mut Vec<Visitor>, seconds: f64) -> Res
         queues.push(queue);
         visiting.spawn(visitor.serve(due));
     }
-    let mut schedule = Schedule::start(run.load.rate, seconds)?;
+    let mut schedule = Schedule::start(pace)?;
     while let Some(due) = schedule.next().await? {
         let visitor = due.number as usize % queues.len();
         if queues[visitor].send(due.at).await.is_err() {

@@ -9,5 +9,5 @@ use crate::run::Run;
 pub async fn run(run: &Arc<Run>) -> Result<()> {
     run.opened(run.load.publishers);
     let mut publisher = Publisher::new(run, true);
-    run.measure(async |seconds| publisher.publish(seconds).await.map(drop)).await
+    run.measure(async |pace| publisher.publish(pace).await.map(drop)).await
 }

@@ -25,7 +25,7 @@ pub async fn run(run: &Arc<Run>) -> Result<()> {
     let positions = positions(run).await?;
     Publisher::new(run, false).fill(run.load.missed).await?;
     let come_back = |run, due: Due| come_back(run, due, positions[due.number as usize % positions.len()].clone());
-    run.measure(async |seconds| operate(run, seconds, usize::MAX, come_back).await).await
+    run.measure(async |pace| operate(run, pace, usize::MAX, come_back).await).await
 }
 
 async fn positions(run: &Run) -> Result<Vec<Position>> {

@@ -53,8 +53,8 @@ pub async fn run(run: &Arc<Run>) -> Result<()> {
         callers.extend(method.map(|method| Caller::start(run, connection, index, method)));
     }
     run.extra.lock().unwrap().method = method.map(Method::name);
-    run.measure(async |seconds| {
-        let mut schedule = Schedule::start(run.load.rate, seconds)?;
+    run.measure(async |pace| {
+        let mut schedule = Schedule::start(pace)?;
         while let Some(due) = schedule.next().await? {
             let caller = due.number as usize % callers.len();
             callers[caller].call(run, due).await?;

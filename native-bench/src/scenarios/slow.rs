@@ -29,8 +29,8 @@ pub async fn run(run: &Arc<Run>) -> Result<()> {
     }
     let mut publisher = Publisher::new(run, false);
     let mut totals = vec![0; run.load.channels];
-    run.measure(async |seconds| {
-        let published = publisher.publish(seconds).await?;
+    run.measure(async |pace| {
+        let published = publisher.publish(pace).await?;
         totals.iter_mut().zip(&published).for_each(|(total, published)| *total += published);
         run.all_delivered(deliveries(fast(), &published)).await;
         Ok(())
@@ -64,7 +64,7 @@ async fn sleep_then_read(mut subscriber: Subscriber, mut totals: watch::Receiver
     let expected = totals.borrow()[subscriber.channel];
     let mut received = 0;
     while received < expected {
-        match timeout(READ_TIMEOUT, subscriber.read(|_| received += 1)).await {
+        match timeout(READ_TIMEOUT, subscriber.read(|_, _| received += 1)).await {
             Ok(Ok(())) => (),
             Ok(Err(_)) => return End::Disconnected,
             Err(_) => return End::Short { received, expected },

@@ -1,7 +1,7 @@
 /** One run: identifies the server, runs the scenario's load, and says what was measured. See ../lib/result.mjs for the form. */
 import { randomBytes } from 'node:crypto';
 import { identify } from './api.mjs';
-import { micros } from './clock.mjs';
+import { micros, planFor } from './clock.mjs';
 import * as loads from './loads.mjs';
 import { latencyOf } from './meter.mjs';
 import { parametersOf } from './options.mjs';
@@ -43,12 +43,10 @@ class Bench {
 
   /** Everything is connected: the load starts in a moment. Measurement begins after the warm-up. */
   begin() {
-    const { warmup, seconds, rate } = this.options;
-    const startUs = micros() + LEAD_US;
-    const fromUs = startUs + warmup * 1e6;
-    this.startedAt = new Date(Date.now() + (fromUs - micros()) / 1000);
-    this.#sampler.begin(fromUs);
-    return { startUs, fromUs, untilUs: fromUs + seconds * 1e6, count: Math.ceil(rate * (warmup + seconds)) };
+    const plan = planFor(this.options, micros() + LEAD_US);
+    this.startedAt = new Date(Date.now() + (plan.fromUs - micros()) / 1000);
+    this.#sampler.begin(plan.fromUs);
+    return plan;
   }
 
   end() {
@@ -80,7 +78,13 @@ function toResult({ options, server, startedAt, used, meter, counts, problems, m
     seconds: Number(used.seconds.toFixed(3)),
     valid: problems.length === 0,
     void: problems.length === 0 ? null : problems.join('; '),
-    counts: { operations: meter.operations, delivered: meter.delivered, ...counts, ...moreCounts },
+    counts: {
+      operations: meter.operations,
+      delivered: meter.delivered,
+      received_bytes: meter.receivedBytes,
+      ...counts,
+      ...moreCounts,
+    },
     rates: {
       operations_per_second: perSecond(meter.operations),
       deliveries_per_second: perSecond(meter.delivered),

@@ -13,17 +13,41 @@ export const sleepUntil = (us) => sleep(Math.max(0, (us - micros()) / 1000));
 const TURN_MAX = 32;
 
 /**
- * Open loop: operation i is due at `startUs + i / rate`, whether or not earlier ones are done, so that a server that falls
+ * The times of a run: so many operations to warm up from `startUs`, and those that are measured from `fromUs`.
+ * @typedef {{startUs: number, fromUs: number, untilUs: number, rate: number, warmUpRate: number, warmUpCount: number,
+ *   count: number}} Plan  count: operations in all
+ */
+export function planFor({ warmup, warmupRate, seconds, rate }, startUs) {
+  const warmUpCount = Math.floor(warmupRate * warmup + 1e-9);
+  const fromUs = startUs + warmup * 1e6;
+  const count = warmUpCount + Math.max(1, Math.ceil(rate * seconds - 1e-9));
+  return { startUs, fromUs, untilUs: fromUs + seconds * 1e6, rate, warmUpRate: warmupRate, warmUpCount, count };
+}
+
+/** A plan for operations of which so many go together. */
+export const inGroups = (plan, size) => ({
+  ...plan,
+  rate: plan.rate / size,
+  warmUpRate: plan.warmUpRate / size,
+  warmUpCount: Math.floor(plan.warmUpCount / size),
+  count: Math.floor(plan.warmUpCount / size) + Math.ceil((plan.count - plan.warmUpCount) / size),
+});
+
+/** When operation i is due. @param {Plan} plan */
+export const dueAt = ({ startUs, fromUs, rate, warmUpRate, warmUpCount }, i) =>
+  Math.round(i < warmUpCount ? startUs + (i * 1e6) / warmUpRate : fromUs + ((i - warmUpCount) * 1e6) / rate);
+
+/**
+ * Open loop: operation i is due at its time of the plan, whether or not earlier ones are done, so that a server that falls
  * behind shows up as latency and not as a lower rate. Timers have a grain of 1 ms; that too counts as latency.
  *
- * @param {{startUs: number, rate: number, count: number, first?: number, step?: number}} schedule
- *   acts for operations first, first + step, … below count
+ * @param {Plan & {first?: number, step?: number}} plan  acts for operations first, first + step, … below count
  * @param {(i: number, dueUs: number) => void} act starts an operation; throws to end the schedule
  */
-export async function openLoop({ startUs, rate, count, first = 0, step = 1 }, act) {
+export async function openLoop({ first = 0, step = 1, ...plan }, act) {
   let inTurn = 0;
-  for (let i = first; i < count; ) {
-    const due = startUs + Math.round((i * 1e6) / rate);
+  for (let i = first; i < plan.count; ) {
+    const due = dueAt(plan, i);
     const wait = due - micros();
     if (wait > 0) {
       await sleep(wait / 1000);

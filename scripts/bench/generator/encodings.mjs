@@ -36,7 +36,8 @@ const { root } = protobuf.parse(
   `syntax = "proto3";
   message Error { uint32 code = 1; string message = 2; }
   message Connect { string token = 1; }
-  message Subscribe { string channel = 1; bool recover = 3; string epoch = 6; uint64 offset = 7; bool recoverable = 10; }
+  message Subscribe { string channel = 1; bool recover = 3; string epoch = 6; uint64 offset = 7; bool recoverable = 10;
+    string delta = 12; }
   message Unsubscribe { string channel = 1; }
   message Publish { string channel = 1; bytes data = 2; }
   message Rpc { bytes data = 1; string method = 2; }
@@ -44,7 +45,8 @@ const { root } = protobuf.parse(
     Publish publish = 7; Rpc rpc = 13; }
   message Publication { bytes data = 4; uint64 offset = 6; }
   message Subscribed { string epoch = 6; repeated Publication publications = 7; bool recovered = 8; uint64 offset = 9; }
-  message Reply { uint32 id = 1; Error error = 2; Subscribed subscribe = 6; Rpc rpc = 13; }`,
+  message Push { Publication pub = 4; }
+  message Reply { uint32 id = 1; Error error = 2; Push push = 4; Subscribed subscribe = 6; Rpc rpc = 13; }`,
   { keepCase: true },
 );
 const Command = root.lookupType('Command');

@@ -11,7 +11,8 @@ import { Crew } from './crew.mjs';
 import { Meter } from './meter.mjs';
 import { fill, publish } from './publishing.mjs';
 
-const IDLE_STEPS = 4;
+const IDLE_STEPS = 6;
+const IDLE_STEPS_BEFORE = 2;
 
 const sum = (parts, of) => parts.reduce((total, part) => total + of(part), 0);
 const problem = (count, what, why) => (count > 0 ? [`${count} ${what}${why ? ` (${why})` : ''}`] : []);
@@ -37,7 +38,10 @@ async function withCrew(role, options, use) {
 
 /** fanout, channels, slow: publications through the API, and subscribers that must get all of them. */
 export const publishToSubscribers = (bench) => {
-  const options = { ...bench.options, prefix: bench.channelPrefix('bench') };
+  const options = {
+    ...bench.options,
+    prefix: bench.channelPrefix(bench.options.payload === 'book' ? 'benchdelta' : 'bench'),
+  };
   return withCrew('subscribers', options, async (crew) => {
     await crew.answers('ready');
     const plan = bench.begin();
@@ -112,7 +116,7 @@ export async function readHistory(bench) {
     meter.delivery(dueUs, now, publications.length);
     meter.time(dueUs, now);
   };
-  await openLoop({ ...plan, rate: options.rate }, (i, dueUs) => {
+  await openLoop(plan, (i, dueUs) => {
     const one = read(i, dueUs)
       .catch((error) => failures.push(error.message))
       .finally(() => pending.delete(one));
@@ -172,7 +176,8 @@ async function runOperations(bench, crew, what, cue = {}) {
 
 /**
  * idle: connections are opened in steps, so that what the process weighs by itself does not count, and then left alone.
- * Memory is read after `warmup` seconds of quiet.
+ * Memory is read after `warmup` seconds of quiet. The first steps do not count either: what a server makes room for then
+ * serves the later ones too.
  */
 export const standStill = (bench) => {
   const { options } = bench;
@@ -181,14 +186,14 @@ export const standStill = (bench) => {
     await crew.answers('ready');
     crew.cue('go', { steps: IDLE_STEPS });
     const { pid, subscribers, warmup } = options;
-    const points = [{ x: 0, y: pid && rssBytes(pid) }];
+    const points = [];
     for (let step = 0; step < IDLE_STEPS; step++) {
       const to = Math.round((subscribers * (step + 1)) / IDLE_STEPS);
       const opened = crew.answers(`opened ${step}`);
-      crew.cue(`open ${step}`, { from: points.at(-1).x, to });
+      crew.cue(`open ${step}`, { from: Math.round((subscribers * step) / IDLE_STEPS), to });
       await opened;
       await sleep(warmup * 1000);
-      points.push({ x: to, y: pid && rssBytes(pid) });
+      if (step + 1 >= IDLE_STEPS_BEFORE) points.push({ x: to, y: pid && rssBytes(pid) });
     }
     const plan = bench.begin();
     await sleep((plan.untilUs - micros()) / 1000);
@@ -203,7 +208,7 @@ export const standStill = (bench) => {
         'connections were lost',
         firstWhy(parts),
       ),
-      more: pid ? { per_connection: Math.round(slope(points)) } : {},
+      more: pid && subscribers > IDLE_STEPS ? { per_connection: Math.round(slope(points)) } : {},
     };
   });
 };

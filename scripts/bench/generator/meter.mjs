@@ -13,6 +13,8 @@ const newSecond = () => ({ operations: 0, delivered: 0, latency: newHistogram(2)
 export class Meter {
   operations = 0;
   delivered = 0;
+  /** Of the messages that were delivered. */
+  receivedBytes = 0;
   latency = newHistogram(3);
   seconds = [];
 
@@ -34,6 +36,10 @@ export class Meter {
     this.#second(nowUs).delivered += count;
   }
 
+  received(dueUs, bytes) {
+    if (dueUs >= this.fromUs) this.receivedBytes += bytes;
+  }
+
   time(dueUs, nowUs) {
     if (dueUs < this.fromUs) return;
     const latency = Math.min(LATENCY_US_MAX, Math.max(1, nowUs - dueUs));
@@ -50,14 +56,22 @@ export class Meter {
   /** For another thread. */
   export() {
     const seconds = this.seconds.map((second) => ({ ...second, latency: second.latency.encodeIntoCompressedBase64() }));
-    const { fromUs, operations, delivered } = this;
-    return { fromUs, operations, delivered, latency: this.latency.encodeIntoCompressedBase64(), seconds };
+    const { fromUs, operations, delivered, receivedBytes } = this;
+    return {
+      fromUs,
+      operations,
+      delivered,
+      receivedBytes,
+      latency: this.latency.encodeIntoCompressedBase64(),
+      seconds,
+    };
   }
 
   /** Adds what {@link export} gave. */
   add(part) {
     this.operations += part.operations;
     this.delivered += part.delivered;
+    this.receivedBytes += part.receivedBytes;
     this.latency.add(decodeFromCompressedBase64(part.latency));
     part.seconds.forEach((second, t) => {
       const own = this.#second(this.fromUs + t * 1e6);

@@ -13,7 +13,7 @@ const number = (min, max) => (name, text) => {
   if (text.trim() !== '' && value >= min && value <= max) return value;
   throw new RangeError(`--${name} must be a number from ${min} to ${max}`);
 };
-const whole = (min, max) => (name, text) => {
+export const whole = (min, max) => (name, text) => {
   const value = number(min, max)(name, text);
   if (Number.isInteger(value)) return value;
   throw new RangeError(`--${name} must be an integer`);
@@ -31,7 +31,11 @@ const list = (_, value) => value.split(',').filter((item) => item !== '');
 export const LOAD_OPTIONS = {
   protocol: { read: oneOf('json', 'protobuf'), help: 'of WebSocket connections: json or protobuf' },
   seconds: { read: number(0.1, 86_400), help: 'of measurement' },
-  warmup: { read: number(0, 3600), help: 'seconds of the same load before' },
+  warmup: { read: number(0, 3600), help: 'seconds of load before, which is not measured' },
+  'warmup-rate': {
+    read: number(0.1, 10_000_000),
+    help: 'operations a second before measurement; by default as measured',
+  },
   rate: { read: number(0.1, 10_000_000), help: 'operations a second' },
   size: { read: whole(0, 60_000), help: 'bytes of JSON of a publication' },
   subscribers: { read: whole(0, 10_000_000), help: 'connections with a subscription' },
@@ -44,6 +48,11 @@ export const LOAD_OPTIONS = {
   api: { read: oneOf('single', 'batch', 'broadcast'), help: 'kind of publish requests: single, batch or broadcast' },
   history: { read: oneOf('on', 'off'), help: 'publish to channels with history: on or off' },
   missed: { read: whole(0, 1000), help: 'publications to recover, or to read from history' },
+  payload: {
+    read: oneOf('padding', 'book'),
+    help: 'of publications: padding to --size, or an order book of 1.5 KB in which little changes, in channels with deltas',
+  },
+  delta: { read: oneOf('off', 'fossil'), help: 'that subscribers of order books ask for: off or fossil' },
   threads: { read: whole(1, 256), help: 'of clients; by default half the cores', default: defaultThreads() },
 };
 
@@ -83,12 +92,22 @@ export function readOptions(argv) {
     const given = values[name];
     options[camel(name)] = given === undefined ? (defaults[name] ?? fallback) : read(name, given);
   }
+  options.warmupRate ??= options.rate;
+  checkDelta(options);
   return options;
+}
+
+/** Deltas are told apart by their offsets, so the order of publications must be known. */
+function checkDelta({ delta, payload, publishers, api }) {
+  if (delta === 'off') return;
+  if (payload !== 'book') throw new RangeError('--delta fossil takes --payload book');
+  if (publishers !== 1) throw new RangeError('--delta fossil takes --publishers 1');
+  if (api === 'broadcast') throw new RangeError('--delta fossil does not take --api broadcast');
 }
 
 /** The load options, as `parameters` of a result. */
 export const parametersOf = (options) =>
-  Object.fromEntries(Object.keys(LOAD_OPTIONS).map((name) => [name, options[name]]));
+  Object.fromEntries(Object.keys(LOAD_OPTIONS).map((name) => [name, options[camel(name)]]));
 
 export const help = () =>
   Object.entries({ ...SERVER_OPTIONS, ...LOAD_OPTIONS })

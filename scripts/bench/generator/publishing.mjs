@@ -1,6 +1,7 @@
 /** Publishers: HTTP requests on a schedule, each publisher a connection of its own. */
 import { Api } from './api.mjs';
-import { micros, openLoop } from './clock.mjs';
+import { bookPayload } from './book.mjs';
+import { inGroups, micros, openLoop } from './clock.mjs';
 import { payload } from './encodings.mjs';
 
 const IN_FLIGHT_MAX = 20_000;
@@ -47,7 +48,9 @@ class Composer {
 
   #data(publisher, channel, dueUs) {
     this.perChannel[channel]++;
-    return payload(publisher, this.#sequences[publisher][channel]++, dueUs, this.options.size);
+    const sequence = this.#sequences[publisher][channel]++;
+    if (this.options.payload === 'book') return bookPayload(publisher, sequence, dueUs);
+    return payload(publisher, sequence, dueUs, this.options.size);
   }
 
   #name = (channel) => `${this.options.prefix}${channel}`;
@@ -57,12 +60,12 @@ class Composer {
  * Publishes on schedule, `batch` publications at a time.
  *
  * @param {object} options of the generator, with `prefix` of channels
- * @param {{startUs: number, count: number, onAnswer?: (dueUs: number, publications: number) => void}} plan
- *   count: publications, rounded up to whole batches
+ * @param {import('./clock.mjs').Plan & {onAnswer?: (dueUs: number, publications: number) => void}} plan
+ *   of publications, rounded up to whole batches
  * @returns {Promise<{perChannel: number[], errors: number, why: string | null}>}
  */
-export async function publish(options, { startUs, count, onAnswer = () => {} }) {
-  const { publishers, batch, rate } = options;
+export async function publish(options, { onAnswer = () => {}, ...plan }) {
+  const { publishers, batch } = options;
   const connections = Array.from({ length: publishers }, () => new Api(options));
   const composer = new Composer(options);
   const failures = { errors: 0, why: null };
@@ -78,8 +81,7 @@ export async function publish(options, { startUs, count, onAnswer = () => {} }) 
       .finally(() => pending.delete(one));
     pending.add(one);
   };
-  const schedule = { startUs, rate: rate / batch, count: Math.ceil(count / batch) };
-  await openLoop(schedule, (i, dueUs) => {
+  await openLoop(inGroups(plan, batch), (i, dueUs) => {
     if (pending.size >= IN_FLIGHT_MAX) throw new Error(`more than ${IN_FLIGHT_MAX} requests are waiting for an answer`);
     const publisher = i % publishers;
     for (const request of composer.compose(publisher, dueUs)) send(connections[publisher], request, dueUs);

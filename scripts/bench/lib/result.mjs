@@ -38,7 +38,14 @@ export const resultSchema = z.object({
   seconds: amount,
   valid: z.boolean(),
   void: z.string().nullable(),
-  counts: z.looseObject({ operations: count, published: count, delivered: count, errors: count, connections: count }),
+  counts: z.looseObject({
+    operations: count,
+    published: count,
+    delivered: count,
+    received_bytes: count,
+    errors: count,
+    connections: count,
+  }),
   rates: z.object({ operations_per_second: amount, deliveries_per_second: amount }),
   cpu: z.object({
     server_user_s: perhaps,

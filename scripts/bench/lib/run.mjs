@@ -1,7 +1,7 @@
 /** What bench, compare and profile share: their command line, and a run of one scenario against a server of its own. */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { LOAD_OPTIONS } from '../generator/options.mjs';
+import { LOAD_OPTIONS, whole } from '../generator/options.mjs';
 import { defaultsOf, SCENARIOS } from '../scenarios.mjs';
 import { withFloor } from './floor.mjs';
 import { chooseGenerator, generate } from './generators.mjs';
@@ -9,9 +9,11 @@ import { startServer } from './servers.mjs';
 
 const ROOT = new URL('../../../', import.meta.url).pathname;
 /** Of servers that run already; those started here use server.json. */
+const workers = whole(1, 1024);
 const SERVER_FLAGS = ['api-key', 'secret', 'pid', 'addresses'];
 
 export const COMMON_HELP = `  --redis           with a redis-server of its own instead of the memory engine
+  --workers N       of Gyre
   --generator NAME  native or javascript
   --out FOLDER      for the report; by default one in bench-results/
   --png             charts as PNG too; needs Chromium
@@ -33,6 +35,7 @@ export function readRun(argv, extra = {}) {
     options: {
       ...Object.fromEntries(passed.map((name) => [name, { type: 'string' }])),
       redis: { type: 'boolean', default: false },
+      workers: { type: 'string' },
       'tls-insecure': { type: 'boolean', default: false },
       generator: { type: 'string' },
       out: { type: 'string' },
@@ -47,6 +50,7 @@ export function readRun(argv, extra = {}) {
       throw new RangeError(`${name} is none of the scenarios: ${Object.keys(SCENARIOS).join(', ')}`);
   if (![undefined, 'native', 'javascript'].includes(values.generator))
     throw new RangeError('--generator must be native or javascript');
+  if (values.workers !== undefined) workers('workers', values.workers);
   const given = passed.filter((name) => values[name] !== undefined);
   for (const name of given) LOAD_OPTIONS[name]?.read(name, values[name]);
   const flags = given.flatMap((name) => [`--${name}`, values[name]]);
@@ -64,13 +68,19 @@ export function generatorFor({ values }) {
 
 /** One scenario against a server that is started for it, unless target is a URL, with the floor where there is one. */
 export async function runOnce({ scenario, run, generator, target }) {
-  const server = await startServer({ target, redis: run.values.redis });
+  const server = await startServer({ target, ...serverOptions(run) });
   try {
     return await withFloor(await generate(generator, [scenario, ...run.flags], server, run.seconds(scenario)));
   } finally {
     await server.stop();
   }
 }
+
+/** Of the server that is started; other servers than Gyre have no workers to count. */
+export const serverOptions = ({ values: { redis, workers: count } }) => ({
+  redis,
+  config: count === undefined ? {} : { workers: { count: Number(count) } },
+});
 
 /** Where a report goes. */
 export function folderFor(run, name) {

@@ -81,7 +81,8 @@ function commandOf({ target, file, port, nodeFlags }) {
 export const words = (line) =>
   [...line.matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g)].map(([, double, single, bare]) => double ?? single ?? bare);
 
-async function startRedis(folder) {
+/** @param {string} [folder]  for its files, of which it should have none */
+export async function startRedis(folder = tmpdir()) {
   const port = await freePort();
   const args = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', '', '--appendonly', 'no'];
   const redis = new Process(['redis-server', ...args]);

@@ -1,12 +1,14 @@
-/** The other thread of the micro bench: sends numbered records as fast as they are taken, or sends back what it gets. */
+/** The other thread of the micro bench: sends numbered records as fast as they are taken, or sends back each, or one of several. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { BATCH_RECORDS, transports } from './transports.mjs';
 
-const { transport, end, mode, count, bytes } = workerData;
+const { transport, end, mode, count, bytes, every } = workerData;
 const record = new Uint8Array(bytes);
 const number = new DataView(record.buffer);
 
+let heard = 0;
 const link = transports[transport].connect(end, (received) => {
+  if (++heard % every > 0) return;
   number.setUint32(0, received, true);
   link.send(record);
 });

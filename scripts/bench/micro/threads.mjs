@@ -67,11 +67,11 @@ export async function oneThread({ milliseconds, ring }) {
 }
 
 /** @param onRecord  called with each record's number. @returns the near end, after the far one is ready and was told to go. */
-async function openPeer(name, mode, { count, bytes, ring }, onRecord) {
+export async function openPeer(name, mode, { count, bytes, ring, every = 1 }, onRecord) {
   const { ends, ports } = transports[name].createEnds(ring);
   const [near, end] = ends;
   const peer = new Worker(new URL('./peer.mjs', import.meta.url), {
-    workerData: { transport: name, end, mode, count, bytes },
+    workerData: { transport: name, end, mode, count, bytes, every },
     transferList: ports,
   });
   await once(peer, 'message');

@@ -84,13 +84,16 @@ function legend(names) {
 }
 
 const ROW = 46;
+const COMPARED = { below: '← B lower', above: 'B higher →', isGood: (ratio) => ratio <= 1 };
 
 /**
  * Ratios B / A, a bar each from 1 to the median; the box is the middle half of the pairs, the whisker all of them.
  * @param {string} title
- * @param {{label: string, ratio: {median: number, low: number, high: number, min: number, max: number}}[]} metrics
+ * @param {{label: string, value?: string, ratio: {median: number, low: number, high: number, min: number, max: number}}[]} metrics
+ *   value: what is said instead of the ratio
+ * @param {{below: string, above: string, isGood: (ratio: number) => boolean}} meaning  of its sides
  */
-export function ratioChart(title, metrics) {
+export function ratioChart(title, metrics, { below, above, isGood } = COMPARED) {
   const x = ratios(metrics.flatMap(({ ratio }) => [ratio.min, ratio.max]));
   const box = { left: 10, right: WIDTH - 10, top: 36, bottom: 44 + ROW * metrics.length };
   const px = (value) => box.left + x.at(value) * (box.right - box.left);
@@ -99,24 +102,24 @@ export function ratioChart(title, metrics) {
     parts.push(line(px(tick), box.top, px(tick), box.bottom, tick === 1 ? 'base' : 'grid'));
     parts.push(text(px(tick), box.bottom + 18, `${tick} ×`, { anchor: 'middle' }));
   }
-  metrics.forEach(({ label, ratio }, i) => {
+  metrics.forEach(({ label, ratio, value: said }, i) => {
     const top = box.top + 6 + ROW * i;
     const y = top + 28;
     const [from, to] = [px(1), px(ratio.median)].sort((a, b) => a - b);
     const spread = `${figure(ratio.low)} – ${figure(ratio.high)}`;
-    const value = `${figure(ratio.median)} × (${spread})`;
+    const value = said ?? `${figure(ratio.median)} × (${spread})`;
     parts.push(
       text(0, top + 13, label, { cls: 'halo' }),
       text(WIDTH, top + 13, value, { anchor: 'end', cls: 'halo value' }),
     );
     parts.push(
-      `<rect class="bar f${ratio.median <= 1 ? 2 : 1}" x="${n(from)}" y="${y - 8}" width="${n(Math.max(1, to - from))}" height="16" rx="2"/>`,
+      `<rect class="bar f${isGood(ratio.median) ? 2 : 1}" x="${n(from)}" y="${y - 8}" width="${n(Math.max(1, to - from))}" height="16" rx="2"/>`,
     );
     parts.push(line(px(ratio.min), y, px(ratio.max), y, 'whisker'));
     parts.push(
       `<rect class="box" x="${n(px(ratio.low))}" y="${y - 5}" width="${n(px(ratio.high) - px(ratio.low))}" height="10"/>`,
     );
   });
-  parts.push(text(0, box.bottom + 38, '← B lower'), text(WIDTH, box.bottom + 38, 'B higher →', { anchor: 'end' }));
+  parts.push(text(0, box.bottom + 38, below), text(WIDTH, box.bottom + 38, above, { anchor: 'end' }));
   return svg(box.bottom + 46, title, parts);
 }

@@ -2,15 +2,18 @@
 import { SCENARIOS } from '../scenarios.mjs';
 import { escaped } from './chart.mjs';
 import { comparisonChart, cpuChart, latencyChart, latencyOverTimeChart, throughputChart } from './charts.mjs';
+import { goalsSections } from './goals.mjs';
 import { pageStyle } from './style.mjs';
 import { bytes, duration, figure, idleUs, resultRows, serverName } from './text.mjs';
 
-/** @param {{title: string, createdAt: string, machine: object, results: object[], comparisons?: object[]}} report */
-export function page({ title, createdAt, machine, results, comparisons = [] }) {
+/** @param {{title: string, createdAt: string, machine: object, results: object[], comparisons?: object[], goals?: object[], servers?: object}} report */
+export function page({ title, createdAt, machine, results, comparisons = [], ...more }) {
   const compared = comparisons.length > 0;
-  const sections = compared
-    ? [...comparisons.map(comparisonSection), details('All runs', tableOf(results))]
-    : [`<section>${tableOf(results)}${hints(results)}</section>`, ...results.map(resultSection)];
+  const sections = more.goals
+    ? [...goalsSections(more), details('All runs', tableOf(results))]
+    : compared
+      ? [...comparisons.map(comparisonSection), details('All runs', tableOf(results))]
+      : [`<section>${tableOf(results)}${hints(results)}</section>`, ...results.map(resultSection)];
   const where = `${createdAt.slice(0, 16).replace('T', ' ')} UTC · ${machine.cpu}, ${machine.cores} cores, ${bytes(machine.memory_bytes)} · ${machine.system} · Node.js ${machine.node}`;
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">

@@ -46,6 +46,9 @@ tr:last-child td{border-bottom:0}
 .figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(120px,1fr));gap:8px 16px;margin:12px 0 0}
 .figures dt{color:var(--muted);font-size:.85rem}
 .figures dd{margin:0;font-size:1.15rem;font-weight:600;font-variant-numeric:tabular-nums}
+.goals td:nth-child(2){text-align:left;white-space:normal;min-width:16ch}
+.missed td:nth-child(3){color:var(--bad);font-weight:600}
+.commands dd{margin:0 0 8px;overflow-wrap:anywhere;font-size:.85rem}
 .void{color:var(--bad);font-weight:600;overflow-wrap:anywhere}
 summary{cursor:pointer;color:var(--muted)}
 details[open] summary{margin-bottom:12px}`;

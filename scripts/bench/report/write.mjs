@@ -5,6 +5,7 @@ import { delimiter, join } from 'node:path';
 import { chromium } from 'playwright-core';
 import { asFile } from './chart.mjs';
 import { comparisonChart, latencyChart, throughputChart } from './charts.mjs';
+import { goalsCharts } from './goals.mjs';
 import { page } from './page.mjs';
 
 const BROWSERS = ['chromium', 'chromium-browser', 'google-chrome'];
@@ -20,7 +21,7 @@ const machine = () => ({
 
 /**
  * @param {string} folder  made if it is not there
- * @param {{title: string, results: object[], comparisons?: object[]}} report
+ * @param {{title: string, results: object[], comparisons?: object[], goals?: object[], servers?: object}} report
  * @param {boolean} [png]  also PNG files, which takes Chromium
  * @returns {Promise<string>} the folder
  * @throws {Error} if there is no Chromium for them
@@ -36,9 +37,10 @@ export async function writeReport(folder, report, png = false) {
   return folder;
 }
 
-function chartsOf({ results, comparisons = [] }) {
-  const charts =
-    comparisons.length > 0
+function chartsOf({ results, comparisons = [], goals }) {
+  const charts = goals
+    ? goalsCharts(goals).map((chart, i) => [`goals-${i + 1}`, chart])
+    : comparisons.length > 0
       ? comparisons.map((comparison) => [`comparison-${comparison.scenario}`, comparisonChart(comparison)])
       : results.flatMap((result) => [
           [

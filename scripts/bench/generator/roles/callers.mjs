@@ -24,8 +24,8 @@ export default async function callers({ options, first, step, port }) {
   const hasRpc = clients.length > 0 && (await answersRpc(clients[0]));
   cues.tell('ready', hasRpc);
 
-  const { startUs, fromUs, count } = await cues.of('go');
-  const meter = new Meter(fromUs);
+  const plan = await cues.of('go');
+  const meter = new Meter(plan.fromUs);
   let inFlight = 0;
   const call = async (i, dueUs) => {
     const client = clients[Math.floor(i / step) % clients.length];
@@ -38,7 +38,7 @@ export default async function callers({ options, first, step, port }) {
     meter.time(dueUs, now);
   };
   const pending = new Set();
-  await openLoop({ startUs, rate: options.rate, count, first, step }, (i, dueUs) => {
+  await openLoop({ ...plan, first, step }, (i, dueUs) => {
     if (inFlight >= IN_FLIGHT_MAX) throw new Error(`more than ${IN_FLIGHT_MAX} calls are waiting for an answer`);
     inFlight++;
     const one = call(i, dueUs)

@@ -13,8 +13,8 @@ const IN_FLIGHT_MAX = 5000;
 export default async function sessions({ options, first, step, port }) {
   const cues = new Cues(port);
   cues.tell('ready');
-  const { startUs, fromUs, count, positions } = await cues.of('go');
-  const meter = new Meter(fromUs);
+  const { positions, ...plan } = await cues.of('go');
+  const meter = new Meter(plan.fromUs);
   const errors = { count: 0, first: null };
   const open = new Set();
   const failed = (error) => {
@@ -36,7 +36,7 @@ export default async function sessions({ options, first, step, port }) {
     if (position) meter.delivery(dueUs, now, options.missed);
   };
 
-  await openLoop({ startUs, rate: options.rate, count, first, step }, (i, dueUs) => {
+  await openLoop({ ...plan, first, step }, (i, dueUs) => {
     if (open.size >= IN_FLIGHT_MAX) throw new Error(`more than ${IN_FLIGHT_MAX} connections are waiting for an answer`);
     const one = session(i, dueUs)
       .catch(failed)

@@ -4,9 +4,9 @@
  */
 
 import { Client, openEach } from '../client.mjs';
-import { micros } from '../clock.mjs';
+import { dueAt, inGroups, micros } from '../clock.mjs';
 import { Cues, share } from '../crew.mjs';
-import { readStamp } from '../encodings.mjs';
+import { ENCODINGS, readStamp } from '../encodings.mjs';
 import { Meter } from '../meter.mjs';
 
 const stamp = { publisher: 0, sequence: 0, dueUs: 0 };
@@ -16,29 +16,31 @@ class Subscriber {
   faults = 0;
   lost = null;
 
-  constructor(index, options, onDelivery) {
+  /** @param {(stamp: object, channel: number, bytes: Buffer, from: number, to: number) => boolean} read */
+  constructor(index, options, read, onDelivery) {
     this.channel = index % options.channels;
     this.isSlow = options.scenario === 'slow' && index % 100 === 99;
+    this.delta = options.delta === 'off' ? {} : { delta: options.delta };
     this.next = new Uint32Array(options.publishers);
     this.client = new Client({
       options,
       index,
       user: `bench-${index}`,
       onPush: (bytes, from, to) => {
-        if (!readStamp(bytes, from, to, stamp)) return;
+        if (!read(stamp, this.channel, bytes, from, to)) return;
         if (stamp.sequence !== this.next[stamp.publisher]++) this.faults++;
         this.received++;
-        onDelivery(this, stamp.dueUs);
+        onDelivery(this, stamp.dueUs, to - from);
       },
       onLost: (why) => {
         this.lost = why;
-        onDelivery(this, 0);
+        onDelivery(this, 0, 0);
       },
     });
   }
 
   open(name) {
-    return this.client.open({ subscribe: { channel: name } });
+    return this.client.open({ subscribe: { channel: name, ...this.delta } });
   }
 
   isDone(totals) {
@@ -56,20 +58,34 @@ export default async function subscribers({ options, first, step, port }) {
     finish = resolve;
   });
 
-  const onDelivery = (subscriber, dueUs) => {
+  const onDelivery = (subscriber, dueUs, bytes) => {
     if (dueUs > 0 && !subscriber.isSlow) {
       const now = micros();
+      meter.received(dueUs, bytes);
       meter.delivery(dueUs, now);
       meter.time(dueUs, now);
     }
     if (totals !== null && subscriber.isDone(totals) && --unfinished === 0) finish();
   };
-  const all = [...share(options.subscribers, first, step)].map((index) => new Subscriber(index, options, onDelivery));
+  let plan = null;
+  const read =
+    options.delta === 'off'
+      ? (into, _channel, bytes, from, to) => readStamp(bytes, from, to, into)
+      : (into, channel, bytes, from, to) => readOffset(into, channel, bytes, from, to);
+  function readOffset(into, channel, bytes, from, to) {
+    const offset = ENCODINGS[options.protocol].decode(bytes, from, to).push?.pub?.offset ?? 0;
+    if (offset === 0) return false;
+    Object.assign(into, { publisher: 0, sequence: offset - 1, dueUs: dueOf(offset - 1, channel, options, plan) });
+    return true;
+  }
+  const all = [...share(options.subscribers, first, step)].map(
+    (index) => new Subscriber(index, options, read, onDelivery),
+  );
   await openEach(all, (subscriber) => subscriber.open(`${options.prefix}${subscriber.channel}`));
   cues.tell('ready');
 
-  const { fromUs } = await cues.of('go');
-  meter = new Meter(fromUs);
+  plan = await cues.of('go');
+  meter = new Meter(plan.fromUs);
   for (const { isSlow, client } of all) if (isSlow) client.socket.socket.pause();
 
   const stopped = cues.of('stop');
@@ -83,6 +99,10 @@ export default async function subscribers({ options, first, step, port }) {
   cues.close();
   return { ...summary(all, published), meter: meter.export() };
 }
+
+/** When a publication was due that came as a delta and does not say it: channels have turns. */
+const dueOf = (sequence, channel, { channels, batch }, plan) =>
+  dueAt(inGroups(plan, batch), Math.floor((sequence * channels + channel) / batch));
 
 function summary(all, totals) {
   const fast = all.filter(({ isSlow }) => !isSlow);

@@ -57,8 +57,8 @@ export default async function visitors({ options, first, step, port }) {
   await openEach(ownVisitors, ({ client }) => client.open({ subscribe: { channel: `bench:${client.setup.user}` } }));
   cues.tell('ready');
 
-  const { startUs, fromUs, count } = await cues.of('go');
-  meter = new Meter(fromUs);
+  const plan = await cues.of('go');
+  meter = new Meter(plan.fromUs);
   const operate = async (visitor, dueUs) => {
     const { client, channel } = visitor;
     await client.ask(visitor.isIn ? { unsubscribe: { channel } } : { subscribe: { channel } });
@@ -67,7 +67,7 @@ export default async function visitors({ options, first, step, port }) {
     meter.operation(dueUs, now);
     meter.time(dueUs, now);
   };
-  await openLoop({ startUs, rate: options.rate, count, first, step }, (i, dueUs) => {
+  await openLoop({ ...plan, first, step }, (i, dueUs) => {
     // Visitor i mod publishers, so that conductor and watchers know how often each channel is visited.
     const visitor = ownVisitors[Math.floor(i / step) % ownVisitors.length];
     if (visitor.queued >= QUEUE_MAX) throw new Error(`a visitor has ${QUEUE_MAX} operations ahead`);
@@ -81,7 +81,7 @@ export default async function visitors({ options, first, step, port }) {
   await Promise.race([Promise.all(ownVisitors.map(({ last }) => last)), stopped]);
 
   const perChannel = new Map();
-  cues.tell('visited', visits(ownVisitors, count, first, step));
+  cues.tell('visited', visits(ownVisitors, plan.count, first, step));
   for (const part of await Promise.race([cues.of('visits'), stopped.then(() => [])]))
     for (const [channel, times] of part) perChannel.set(channel, (perChannel.get(channel) ?? 0) + times);
   total = watchers.reduce((sum, { channel }) => sum + (perChannel.get(nameOf(channel)) ?? 0), 0);

@@ -1,0 +1,102 @@
+/**
+ * What is measured for the goals of ./table.mjs. Several goals may look at the same experiment.
+ *
+ *   variants   what is run in turn, in this order and then in the opposite: `a` and `b`, or other names
+ *              server: gyre or other (--with); scenario and load, as on the command line; config: sections of server.json
+ *              micro: a part of ../micro.mjs instead, of Gyre by itself
+ *   floor      also what the kernel alone needs for variant a
+ *   rounds     at most so many, where more would not say more
+ *   loadTo     the rate is found at which server and generator together take so large a share of all cores with the
+ *              variant named here; `load.rate` is that of finding out
+ *
+ * Rates are such that the slower server and the generator together stay below 70 % of two cores. Warm-ups are tens of
+ * thousands of operations or deliveries, of which a server that is compiled while it runs needs that many
+ * (see Warm-up in ../README.md).
+ */
+
+/** The same load for both servers. */
+const both = (scenario, load, more = {}) => ({
+  a: { server: 'gyre', scenario, load, ...more },
+  b: { server: 'other', scenario, load, ...more },
+});
+
+const latencyAt = (subscribers, rate) => ({
+  subscribers,
+  rate,
+  size: 128,
+  warmup: 3,
+  'warmup-rate': Math.round(50_000 / subscribers),
+  seconds: 5,
+});
+
+const ofWorkers = (count) => ({
+  server: 'gyre',
+  scenario: 'fanout',
+  load: { subscribers: 1000, rate: 40, warmup: 2.5, seconds: 3 },
+  config: { workers: { count } },
+});
+
+const BOOK = { subscribers: 500, rate: 60, payload: 'book', warmup: 3, seconds: 4 };
+const FIREHOSE = { subscribers: 200, rate: 50, size: 8192, warmup: 3, seconds: 8 };
+
+export const EXPERIMENTS = {
+  'fanout-1000': {
+    variants: both('fanout', { subscribers: 1000, rate: 60, warmup: 3, seconds: 5 }),
+    floor: true,
+  },
+  'fanout-8000': { variants: both('fanout', { subscribers: 8000, rate: 8, warmup: 3, seconds: 5 }) },
+  'channels-2000': {
+    variants: both('channels', {
+      subscribers: 2000,
+      channels: 2000,
+      rate: 6000,
+      publishers: 4,
+      warmup: 4,
+      seconds: 4,
+    }),
+  },
+  'batch-16': {
+    variants: both('fanout', { subscribers: 1000, rate: 96, api: 'batch', batch: 16, warmup: 4, seconds: 4 }),
+  },
+  'batch-64': {
+    variants: both('fanout', { subscribers: 1000, rate: 192, api: 'batch', batch: 64, warmup: 4, seconds: 4 }),
+  },
+  // Pings come every 25 s: two from each server, answered.
+  idle: { variants: both('idle', { subscribers: 15_000, channels: 15_000, warmup: 1, seconds: 50 }) },
+  nobody: { variants: both('idle', { subscribers: 0, channels: 1, warmup: 1, seconds: 15 }), rounds: 2 },
+  publish: { variants: both('publish', { rate: 6000, publishers: 4, warmup: 4, seconds: 4 }) },
+  'publish-batch': {
+    variants: both('publish', { rate: 60_000, api: 'batch', batch: 100, publishers: 2, warmup: 3, seconds: 4 }),
+  },
+  connect: { variants: both('connect', { rate: 1500, warmup: 4, seconds: 4 }) },
+  'recover-100': { variants: both('recover', { missed: 100, rate: 200, warmup: 4, seconds: 4 }) },
+  'recover-1000': { variants: both('recover', { missed: 1000, rate: 40, warmup: 4, seconds: 4 }) },
+  'latency-100': { variants: both('fanout', latencyAt(100, 20)) },
+  'latency-1000': { variants: both('fanout', latencyAt(1000, 10)) },
+  'latency-100-loaded': { variants: both('fanout', latencyAt(100, 300)), loadTo: { share: 0.75, by: 'b' } },
+  'latency-1000-loaded': { variants: both('fanout', latencyAt(1000, 60)), loadTo: { share: 0.75, by: 'b' } },
+  'redis-engine': { variants: { a: { micro: 'redis', flags: ['--milliseconds', '2000'] } }, rounds: 3 },
+  'redis-publish': {
+    variants: both(
+      'publish',
+      { rate: 10_000, api: 'batch', batch: 64, publishers: 2, history: 'on', warmup: 4, seconds: 4 },
+      { redis: true },
+    ),
+  },
+  hop: { variants: { a: { micro: 'hop', flags: ['--milliseconds', '2000'] } }, rounds: 3 },
+  workers: {
+    variants: Object.fromEntries([1, 2, 4, 8, 16].map((count) => [`${count} workers`, ofWorkers(count)])),
+  },
+  delta: {
+    variants: {
+      'no delta': { server: 'gyre', scenario: 'fanout', load: BOOK },
+      delta: { server: 'gyre', scenario: 'fanout', load: { ...BOOK, delta: 'fossil' } },
+    },
+  },
+  slow: {
+    variants: {
+      'all read': { server: 'gyre', scenario: 'fanout', load: FIREHOSE },
+      'some stop': { server: 'gyre', scenario: 'slow', load: FIREHOSE },
+    },
+  },
+};
