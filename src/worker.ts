@@ -302,7 +302,7 @@ async function begin(): Promise<void> {
   await engine.settled();
   if (servesGrpc) {
     const { serveGrpc } = await import('./grpc/serve.js');
-    grpc = await serveGrpc(config, { api: apiDeps, uni: endpoint, log });
+    grpc = await serveGrpc(config, { api: apiDeps, uni: { ...endpoint, metadata: proxies.metadata }, log });
   }
   tell({ type: 'ready', app: app.descriptor });
 }

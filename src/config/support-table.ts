@@ -22,7 +22,6 @@ const incoming = never('these connections are incoming: there is no certificate 
 const noReplicas = never('nothing is read from replicas, which may be behind; nor does Centrifugo 6.9');
 const noOtherTransport = notYet('clients connect by WebSocket, HTTP streaming or Server-Sent Events');
 const unusedProxy = warned('nothing that is supported asks this proxy');
-const noGrpcClients = warned('no client connects by gRPC');
 const buffers = never('uWebSockets.js manages its buffers itself');
 
 /** What does nothing unless its `enabled` is on: only the switch decides. */
@@ -123,7 +122,6 @@ function redis(at: string): Record<string, Support> {
 function proxy(at: string): Record<string, Support> {
   return {
     [at]: supported,
-    [`${at}.grpc_metadata`]: noGrpcClients,
     [`${at}.http.tls.client_ca_pem`]: outgoing,
     [`${at}.grpc.tls.client_ca_pem`]: outgoing,
   };

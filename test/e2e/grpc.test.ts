@@ -1,6 +1,7 @@
 /** What is served over gRPC by a node of two workers. */
 import { status } from '@grpc/grpc-js';
 import { beforeEach, expect, onTestFinished, test, vi } from 'vitest';
+import { Application, type Question } from '../support/application.js';
 import { ApiClient, failure, UniClient, type UniStream } from '../support/grpc.js';
 import { connected, connectionToken, json } from '../support/sdk.js';
 import { type ConfigPart, type LogLine, type StartOptions, startServer, TestServer } from '../support/server.js';
@@ -124,6 +125,19 @@ test('a unidirectional client hears, misses, recovers, is disconnected, or refus
   const refused = uni.consume({ token: 'not a token' });
   expect((await refused.status).code).toBe(status.OK);
   expect(refused.pushes).toEqual([{ disconnect: { code: 3500, reason: 'invalid token' } }]);
+});
+
+test('the application is asked, with the metadata that is to be passed on', async () => {
+  const application = await Application.start();
+  application.answer = () => ({ result: { user: 'ann' } });
+  const connect = { enabled: true, endpoint: application.endpoint('connect'), grpc_metadata: ['X-Tenant'] };
+  const { uni } = await start({ client: { proxy: { connect } } });
+  const stream = uni.consume({ name: 'n', data: Buffer.from('{"d":1}') }, { 'x-tenant': 't1', 'x-other': 'o' });
+  expect((await stream.push(0)).connect.client).not.toBe('');
+  const [{ headers, body }] = application.questions as [Question];
+  expect(body).toMatchObject({ transport: 'uni_grpc', protocol: 'protobuf', data: { d: 1 }, name: 'n' });
+  expect(headers['x-tenant']).toBe('t1');
+  expect(headers).not.toHaveProperty('x-other');
 });
 
 test('pings keep coming, and need no answer', async () => {

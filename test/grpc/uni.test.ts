@@ -47,6 +47,7 @@ async function serve(endpoint: Partial<UniEndpoint> = {}) {
   const errors: unknown[] = [];
   const { listener, port } = await listening((server) =>
     addUniStream(server, {
+      metadata: [],
       admit: () => 'ok',
       open: (socket, peer) => {
         const session = new FakeSession(socket, peer);
@@ -77,6 +78,13 @@ test('the request to connect is handed on, with what is known of the peer', asyn
   expect(requests[0]!.subs!.a).toMatchObject({ recover: true, epoch: 'ab', offset: 2 ** 40 });
   expect(requests[0]!.subs!.b).toMatchObject({ recover: false, epoch: '', offset: 0 });
   expect(peer).toMatchObject({ transport: 'uni_grpc', protocol: 'protobuf', remoteAddress: '127.0.0.1' });
+});
+
+test('of its metadata the session is given what is asked for, the first value of each', async () => {
+  const { client, opened } = await serve({ metadata: ['x-a', 'x-none'] });
+  client.consume({}, { 'X-A': '1', 'x-b': '2' });
+  const { peer } = await opened();
+  expect(peer.headers).toEqual({ 'x-a': '1' });
 });
 
 test('each message of a frame is one of gRPC, a ping is an empty one', async () => {
