@@ -1,3 +1,4 @@
+import { writePublications } from '../protocol/json-entries.js';
 import type { JsonWriter } from '../protocol/json-writer.js';
 import type { HistoryResult, Publication } from '../protocol/messages.js';
 import { clientInfo, hasHistory, whyNot, writeClientInfo } from './channel.js';
@@ -63,13 +64,7 @@ export const history: Method<HistoryRequest, HistoryResult> = {
   },
 
   write(w, { publications, epoch, offset }) {
-    w.key('publications');
-    w.ascii('[');
-    for (const publication of publications) {
-      w.comma();
-      writePublication(w, publication);
-    }
-    w.ascii(']');
+    writePublications(w, publications, writePublication);
     w.key('epoch');
     w.text(epoch);
     w.key('offset');
@@ -78,7 +73,6 @@ export const history: Method<HistoryRequest, HistoryResult> = {
 };
 
 function writePublication(w: JsonWriter, { data, json, info, offset, tags }: Publication): void {
-  w.open();
   w.payloadField('data', data, json);
   if (info !== undefined) {
     w.key('info');
@@ -95,5 +89,4 @@ function writePublication(w: JsonWriter, { data, json, info, offset, tags }: Pub
     }
     w.close();
   }
-  w.close();
 }

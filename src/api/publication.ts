@@ -24,10 +24,7 @@ export const publicationFields = {
   versionEpoch: string('Names the numbering of versions: with another one, versions begin anew.'),
 };
 
-export type PublicationRequest = Values<typeof publicationFields> & {
-  /** `data` came as bytes, not in JSON: it may be anything. */
-  readonly opaque?: boolean;
-};
+export type PublicationRequest = Values<typeof publicationFields>;
 
 /** A suppressed publication is answered as if it had been published. */
 export const published = shape({
@@ -57,7 +54,7 @@ export class Outgoing {
   static of(request: PublicationRequest): Outgoing | undefined {
     if (request.b64data === '') {
       const data = request.data ?? NO_DATA;
-      return new Outgoing(request, data, payloadFlags(data, !request.opaque));
+      return new Outgoing(request, data, payloadFlags(data, true));
     }
     const data = decodeBase64(request.b64data);
     return data && new Outgoing(request, data, payloadFlags(data));

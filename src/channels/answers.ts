@@ -4,8 +4,7 @@ import type { ByteReader } from '../lib/bytes.js';
 import type { Pending } from '../mesh/calls.js';
 import { decodeClientInfo } from '../protocol/client-info.js';
 import type { ClientError } from '../protocol/codes.js';
-import { decodeEntry, entryLength } from '../protocol/entry.js';
-import type { ClientInfo, HistoryResult, Publication } from '../protocol/messages.js';
+import type { ClientInfo, HistoryResult } from '../protocol/messages.js';
 import type { Done } from './channels.js';
 import { SUPPRESSED } from './records.js';
 
@@ -32,19 +31,7 @@ export function readPublishResult(record: ByteReader): PublishResult {
 export function readHistory(record: ByteReader): HistoryResult {
   const offset = record.f64le();
   const epoch = record.string();
-  return { offset, epoch, publications: readEntries(record.rest()) };
-}
-
-/** Copied out of the ring once, then views. */
-export function readEntries(entries: Buffer): Publication[] {
-  const own = Buffer.from(entries);
-  const publications: Publication[] = [];
-  for (let at = 0; at < own.length; ) {
-    const length = entryLength(own, at);
-    publications.push(decodeEntry(own.subarray(at, at + length)));
-    at += length;
-  }
-  return publications;
+  return { offset, epoch, publications: { bytes: Buffer.from(record.rest()) } };
 }
 
 export function readPresence(record: ByteReader): Record<string, ClientInfo> {

@@ -8,11 +8,12 @@ import type { History, HistoryFilter } from '../engine/engine.js';
 import type { ByteReader } from '../lib/bytes.js';
 import type { Ticket } from '../mesh/calls.js';
 import { type ClientError, errors } from '../protocol/codes.js';
+import { findEntry } from '../protocol/entry.js';
 import type { Bytes, StreamPosition } from '../protocol/messages.js';
 import type { Joining } from './catching-up.js';
 import type { Follower } from './follower.js';
 import type { OwnedChannel } from './owned-channel.js';
-import { AttachFlag } from './records.js';
+import { AttachFlag, RECOVERED } from './records.js';
 import { extend, NOWHERE, POSITION_ONLY, type Recovery, recoverCache, recoverStream, unrecovered } from './recovery.js';
 
 /** A stream that is another one each time it is read is not going to be caught up with. */
@@ -53,6 +54,7 @@ export class Attaching implements Joining {
   readonly edgeId: number;
   readonly flags: number;
   readonly since: StreamPosition | undefined;
+  readonly held: number | undefined;
   /** Undefined also once the client has left again. */
   who: Announcement | undefined;
   /** The edge does not want it any more, or is gone. */
@@ -69,6 +71,7 @@ export class Attaching implements Joining {
     this.edgeId = request.edgeId;
     this.flags = request.flags;
     this.since = request.since;
+    this.held = request.held;
     this.who = request.who;
   }
 
@@ -133,11 +136,13 @@ export class Attaching implements Joining {
     if (this.#isOver()) return;
     this.channel.settle(this);
     this.channel.attach(this.ticket.slot, this.edgeId);
+    const continues = recovered && this.held !== undefined && this.held <= offset;
     const told = this.ticket.reply((out) => {
       out.f64le(offset);
       out.string(epoch);
-      out.u8(recovered ? 1 : 0);
-      out.raw(entries);
+      out.u8(continues ? RECOVERED.afterHeld : recovered ? RECOVERED.whole : RECOVERED.no);
+      if (!continues) out.raw(entries);
+      else if (this.held! < offset) out.raw(entries.subarray(findEntry(entries, this.held! + 1)));
     });
     this.host.attached(this, told);
   }
@@ -184,6 +189,8 @@ export interface AttachRequest {
   readonly edgeId: number;
   readonly flags: number;
   readonly since: StreamPosition | undefined;
+  /** The edge has everything after `since` up to this offset. */
+  readonly held: number | undefined;
   readonly who: Announcement | undefined;
 }
 
@@ -193,6 +200,7 @@ export function readAttach(record: ByteReader): AttachRequest & { readonly name:
   const name = record.string();
   const flags = record.u8();
   const since = (flags & AttachFlag.recover) !== 0 ? { offset: record.f64le(), epoch: record.string() } : undefined;
+  const held = (flags & AttachFlag.holds) !== 0 ? record.f64le() : undefined;
   const announced = (flags & (AttachFlag.presence | AttachFlag.joinLeave)) !== 0;
-  return { edgeId, name, flags, since, who: announced ? readAnnouncement(record) : undefined };
+  return { edgeId, name, flags, since, held, who: announced ? readAnnouncement(record) : undefined };
 }

@@ -7,7 +7,7 @@
 import type { HistoryFilter, PresenceStats, PublishResult } from '../engine/engine.js';
 import type { Codec } from '../protocol/codec.js';
 import type { ClientError } from '../protocol/codes.js';
-import type { Bytes, ClientInfo, HistoryResult, Publication, StreamPosition } from '../protocol/messages.js';
+import type { Bytes, ClientInfo, HistoryResult, Publications, StreamPosition } from '../protocol/messages.js';
 import type { TagsFilter } from './filter.js';
 import type { Seat } from './seat.js';
 
@@ -64,7 +64,7 @@ export interface SubscribeCall {
 export interface SubscribeAck extends StreamPosition {
   recovered: boolean;
   /** Filtered, and patched into a delta chain where delta is on (first one full). */
-  publications: Publication[];
+  publications: Publications;
 }
 
 export interface Channels {

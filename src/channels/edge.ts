@@ -3,7 +3,7 @@
  * to the channel's delivery classes when the owner's ack arrives on the ring (see owner.ts for why nothing is missed).
  */
 import type { HistoryFilter, PresenceStats, PublishResult } from '../engine/engine.js';
-import { type ByteReader, ByteWriter } from '../lib/bytes.js';
+import { type ByteReader, ByteWriter, retained } from '../lib/bytes.js';
 import type { Clock } from '../lib/clock.js';
 import { hash32 } from '../lib/hash.js';
 import type { Turn } from '../lib/turn.js';
@@ -12,13 +12,15 @@ import type { Mesh } from '../mesh/mesh.js';
 import { RecordKind } from '../mesh/records.js';
 import { decodeClientInfo } from '../protocol/client-info.js';
 import { errors } from '../protocol/codes.js';
-import type { Bytes, ClientInfo, HistoryResult, Publication } from '../protocol/messages.js';
-import { Answer, readEntries, readHistory, readPresence, readPublishResult, readStats } from './answers.js';
+import { decodeEntries } from '../protocol/entry.js';
+import type { Bytes, ClientInfo, HistoryResult, StreamPosition } from '../protocol/messages.js';
+import { Answer, readHistory, readPresence, readPublishResult, readStats } from './answers.js';
 import type { Channels, Done, Member, PublishCall, SubscribeAck, SubscribeCall } from './channels.js';
 import { classTraits } from './delivery.js';
 import { asPatchChain, EdgeChannel } from './edge-channel.js';
 import { deliver, writePublish } from './path.js';
-import { AttachFlag, DetachFlag, HistoryFlag } from './records.js';
+import { AttachFlag, DetachFlag, HistoryFlag, RECOVERED } from './records.js';
+import { chooseMissed, looksAtMissed, type Recovered, RecoveredLately, sharesMissed } from './recovered.js';
 import type { Announced, Seat } from './seat.js';
 
 export interface EdgeDeps {
@@ -41,6 +43,7 @@ export class Edge implements Channels {
   readonly #out = new ByteWriter(4096);
   readonly #mesh: Mesh;
   readonly #calls: Calls;
+  readonly #recovered = new RecoveredLately();
   #lastId = 0;
 
   constructor(private readonly deps: EdgeDeps) {
@@ -105,10 +108,11 @@ export class Edge implements Channels {
       delivery: undefined,
     };
     member.seat = seat;
-    this.#sendAttach(channel, attachFlags(call), call.recover?.since, seat.announced, {
+    const held = sharesMissed(call) ? this.#recovered.since(channel.name, call.recover!.since) : undefined;
+    this.#sendAttach(channel, attachFlags(call), call.recover?.since, held?.top, seat.announced, {
       succeed: (ack) => {
         channel.pending--;
-        if (member.seat === seat) this.#admit(member, call, ack, done);
+        if (member.seat === seat) this.#admit(member, call, ack, held, done);
         else this.#dropIfUnused(channel);
       },
       fail: (error) => {
@@ -153,24 +157,37 @@ export class Edge implements Channels {
   }
 
   /** The ack is in: from here on the member gets what the channel gets. */
-  #admit(member: Member, call: SubscribeCall, ack: ByteReader, done: Done<SubscribeAck>): void {
+  #admit(
+    member: Member,
+    call: SubscribeCall,
+    ack: ByteReader,
+    held: Recovered | undefined,
+    done: Done<SubscribeAck>,
+  ): void {
     const offset = ack.f64le();
     const epoch = ack.string();
-    const recovered = ack.u8() === 1;
+    const recovered = ack.u8();
     const { codec, unidirectional } = member.subscriber;
-    const whole = selectRecovered(readEntries(ack.rest()), call);
-    const newest = whole.at(-1);
-    const base = newest !== undefined && newest.offset === offset ? newest.data : undefined;
+    const newer = retained(ack.rest());
+    const goesOn = recovered === RECOVERED.afterHeld ? held : undefined;
+    const entries =
+      recovered !== RECOVERED.no && sharesMissed(call)
+        ? this.#recovered.keep(member.channel, call.recover!.since, goesOn, newer, offset)
+        : { bytes: newer };
+    const chosen = looksAtMissed(call) ? chooseMissed(decodeEntries(entries.bytes), call) : undefined;
+    const newest = chosen?.at(-1);
+    const base = newest?.offset === offset ? newest.data : undefined;
     const traits = classTraits(codec, unidirectional, call.joinLeave, 'none', call.filter);
     member.seat!.channel.add(member, traits, call.delta, offset, base);
-    const publications = call.delta ? asPatchChain(whole, codec.name) : whole;
-    done(null, { offset: Math.max(offset, 0), epoch, recovered, publications });
+    const publications = chosen !== undefined && call.delta ? asPatchChain(chosen, codec.name) : (chosen ?? entries);
+    done(null, { offset: Math.max(offset, 0), epoch, recovered: recovered !== RECOVERED.no, publications });
   }
 
   #sendAttach(
     channel: EdgeChannel,
     flags: number,
-    since: { offset: number; epoch: string } | undefined,
+    since: StreamPosition | undefined,
+    held: number | undefined,
     announced: Announced | undefined,
     pending: Pending,
   ): void {
@@ -180,11 +197,12 @@ export class Edge implements Channels {
     out.u32le(id);
     out.u32le(channel.id);
     out.string(channel.name);
-    out.u8(flags);
+    out.u8(flags | (held === undefined ? 0 : AttachFlag.holds));
     if ((flags & AttachFlag.recover) !== 0) {
       out.f64le(since!.offset);
       out.string(since!.epoch);
     }
+    if (held !== undefined) out.f64le(held);
     if ((flags & (AttachFlag.presence | AttachFlag.joinLeave)) !== 0) writeAnnounced(out, announced!);
     this.#calls.request(channel.owner, id, out.view());
   }
@@ -220,7 +238,7 @@ export class Edge implements Channels {
     channel.forgetPosition();
     if (channel.members === 0) return;
     channel.pending++;
-    this.#sendAttach(channel, 0, undefined, undefined, {
+    this.#sendAttach(channel, 0, undefined, undefined, undefined, {
       succeed: () => {
         channel.pending--;
         this.#dropIfUnused(channel);
@@ -294,13 +312,6 @@ function attachFlags(call: SubscribeCall): number {
   if (call.info?.presence) flags |= AttachFlag.presence;
   if (call.info?.joinLeave) flags |= AttachFlag.joinLeave;
   return flags;
-}
-
-/** What of the recovered publications this subscriber is to see, oldest first. */
-function selectRecovered(entries: Publication[], call: SubscribeCall): Publication[] {
-  const { filter } = call;
-  const matching = filter === undefined ? entries : entries.filter((pub) => filter.matches(pub.tags));
-  return call.recover?.mode === 'cache' ? matching.slice(0, 1) : matching;
 }
 
 function writeAnnounced(out: ByteWriter, announced: Announced): void {

@@ -18,7 +18,7 @@
  * new epoch, so that nobody anywhere recovers from it as if nothing had been.
  */
 import type { History, HistoryFilter } from '../engine/engine.js';
-import { entryOffset, entryTime, forEachEntry } from '../protocol/entry.js';
+import { entryOffset, entryTime, findEntry, forEachEntry } from '../protocol/entry.js';
 import type { Bytes, StreamPosition } from '../protocol/messages.js';
 import { CatchingUp, type Joining } from './catching-up.js';
 import type { OwnedChannel } from './owned-channel.js';
@@ -43,11 +43,8 @@ export interface FollowerHost {
 
 /** 0 where the read does not show it. */
 function timeAtTop({ offset, entries }: History): number {
-  let time = 0;
-  forEachEntry(entries, (entry) => {
-    if (entryOffset(entry) === offset) time = entryTime(entry);
-  });
-  return time;
+  const at = findEntry(entries, offset);
+  return at < entries.length ? entryTime(entries, at) : 0;
 }
 
 export class Follower {

@@ -3,8 +3,8 @@
  *
  *   publish      | u32 call | string channel | u8 flags | string idempotency key | uvarint version | string version epoch
  *                | entry |                             → f64 offset | string epoch | u8 suppressed
- *   attach       | u32 call | u32 edge id | string channel | u8 flags | [recover: f64 offset, string epoch]
- *                | [announce: string client, string user, info …] |      → f64 offset | string epoch | u8 recovered | entries
+ *   attach       | u32 call | u32 edge id | string channel | u8 flags | [recover: f64 offset, string epoch] | [holds: f64 offset]
+ *                | [announce: string client, string user, info …] |      → f64 offset | string epoch | u8 RECOVERED | entries
  *   detach       | u32 edge id | string channel | u8 flags | [announce: as above] |
  *   renew        | string channel | string client | string user | info … |
  *   history      | u32 call | string channel | u8 flags | f64 limit | [since: f64 offset, string epoch] |
@@ -30,7 +30,12 @@ export const AttachFlag = {
   rejectUnrecovered: 16,
   presence: 32,
   joinLeave: 64,
+  /** The edge has everything from the position to recover from up to another one. */
+  holds: 128,
 } as const;
+
+/** With `afterHeld` the entries begin after what the edge holds. */
+export const RECOVERED = { no: 0, whole: 1, afterHeld: 2 } as const;
 
 export const DetachFlag = {
   /** No member is left at this edge. */

@@ -115,6 +115,27 @@ export class ByteWriter {
     this.length += bytes.length;
   }
 
+  /** [start, end) of a buffer. */
+  range(source: Buffer, start: number, end: number): void {
+    const bytes = end - start;
+    this.ensure(bytes);
+    if (bytes > SHORT_COPY_BYTES) source.copy(this.buffer, this.length, start, end);
+    else for (let i = 0; i < bytes; i++) this.buffer[this.length + i] = source[start + i]!;
+    this.length += bytes;
+  }
+
+  /** What `write` appends, or what it appended the last time if that was kept under this key. */
+  once(key: unknown, kept: Map<unknown, Uint8Array> | undefined, write: () => void): void {
+    const known = kept?.get(key);
+    if (known !== undefined) {
+      this.raw(known);
+      return;
+    }
+    const start = this.length;
+    write();
+    kept?.set(key, Buffer.from(this.buffer.subarray(start, this.length)));
+  }
+
   /** Characters up to U+00FF, one byte each, no length. */
   ascii(text: string): void {
     const chars = text.length;

@@ -14,7 +14,7 @@
 import { asBuffer } from '../lib/bytes.js';
 import { clientInfoFields, emptyClientInfo, writeClientInfo } from './client-info.js';
 import { isJson } from './json-scanner.js';
-import type { Bytes, ClientInfo, Publication } from './messages.js';
+import type { Bytes, ClientInfo, Publication, Publications } from './messages.js';
 import { mapFields, ProtoFields, ProtoReader, type ProtoTable } from './proto-reader.js';
 import { ProtoWriter } from './proto-writer.js';
 
@@ -28,6 +28,10 @@ export const ENTRY_DELTA = 2;
 const FLAGS_AT = 4;
 const OFFSET_AT = 5;
 const TIME_AT = 13;
+
+/** Of the field `data`. */
+const DATA_TAG = (4 << 3) | 2;
+export const NOT_ONLY_DATA = -1;
 
 const NEWLINE = 0x0a;
 const NOTHING = Buffer.alloc(0);
@@ -181,15 +185,48 @@ export function setEntryTime(bytes: Bytes, timeMs: number, at = 0): void {
   asBuffer(bytes).writeDoubleLE(timeMs, at + TIME_AT);
 }
 
+/** Where the entry ends. @throws RangeError where it is cut off. */
+export function entryEnd(bytes: Bytes, at: number): number {
+  const end = at + entryLength(bytes, at);
+  if (end < at + ENTRY_HEADER_BYTES || end > bytes.length) throw new RangeError(`broken entry at ${at}`);
+  return end;
+}
+
+/**
+ * Where `data` begins that goes on to the end of the entry: publications of clients without info, tags and version, as
+ * most are. -1 for others.
+ */
+export function onlyData(bytes: Bytes, at: number, end: number): number {
+  let pos = at + ENTRY_HEADER_BYTES;
+  if (bytes[pos++] !== DATA_TAG) return NOT_ONLY_DATA;
+  let length = 0;
+  for (let shift = 0; shift < 28; shift += 7) {
+    const byte = bytes[pos++]!;
+    length |= (byte & 0x7f) << shift;
+    if (byte < 0x80) return length > 0 && pos + length === end ? pos : NOT_ONLY_DATA;
+  }
+  return NOT_ONLY_DATA;
+}
+
 /** Each entry of a concatenation, as a view. @throws RangeError where it is cut off. */
 export function forEachEntry(entries: Bytes, visit: (entry: Buffer) => void): void {
   const bytes = asBuffer(entries);
   for (let at = 0; at < bytes.length; ) {
-    const end = at + entryLength(bytes, at);
-    if (end < at + ENTRY_HEADER_BYTES || end > bytes.length) throw new RangeError(`broken entry at ${at}`);
+    const end = entryEnd(bytes, at);
     visit(bytes.subarray(at, end));
     at = end;
   }
+}
+
+/** @returns where the entry with this offset begins; the end where it is not there. @throws RangeError */
+export function findEntry(entries: Bytes, offset: number): number {
+  let at = 0;
+  while (at < entries.length && entryOffset(entries, at) !== offset) at = entryEnd(entries, at);
+  return at;
+}
+
+export function decoded(publications: Publications): readonly Publication[] {
+  return 'bytes' in publications ? decodeEntries(publications.bytes) : publications;
 }
 
 /** All publications of a concatenation, in its order. */

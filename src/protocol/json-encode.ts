@@ -1,4 +1,6 @@
 /** JSON replies and pushes. The order of fields is Centrifugo's. */
+import { decoded } from './entry.js';
+import { writePublications } from './json-entries.js';
 import type { JsonWriter } from './json-writer.js';
 import type {
   Bytes,
@@ -6,6 +8,7 @@ import type {
   ConnectResult,
   HistoryResult,
   Publication,
+  Publications,
   Push,
   RefreshResult,
   Reply,
@@ -84,22 +87,14 @@ function writeWholePublication(w: JsonWriter, pub: Publication): void {
   writePublicationTail(w, pub);
 }
 
-function writePublications(w: JsonWriter, publications: readonly Publication[], dataAsString: boolean): void {
-  w.key('publications');
-  w.ascii('[');
-  for (const pub of publications) {
-    w.comma();
-    w.open();
-    if (dataAsString) {
-      w.key('data');
-      w.quoted(pub.data);
-      writePublicationTail(w, pub);
-    } else {
-      writeWholePublication(w, pub);
-    }
-    w.close();
-  }
-  w.ascii(']');
+function isEmpty(publications: Publications): boolean {
+  return ('bytes' in publications ? publications.bytes : publications).length === 0;
+}
+
+function writeQuotedPublication(w: JsonWriter, pub: Publication): void {
+  w.key('data');
+  w.quoted(pub.data);
+  writePublicationTail(w, pub);
 }
 
 function writeTags(w: JsonWriter, tags: Readonly<Record<string, string>>): void {
@@ -187,7 +182,10 @@ function writeSubscribeResult(w: JsonWriter, result: SubscribeResult): void {
   writeExpiration(w, result);
   w.flagField('recoverable', result.recoverable);
   w.textField('epoch', result.epoch);
-  if (result.publications?.length) writePublications(w, result.publications, result.dataAsString === true);
+  if (result.publications && !isEmpty(result.publications)) {
+    if (result.dataAsString) writePublications(w, decoded(result.publications), writeQuotedPublication);
+    else writePublications(w, result.publications, writeWholePublication);
+  }
   w.flagField('recovered', result.recovered);
   w.numberField('offset', result.offset);
   w.flagField('positioned', result.positioned);
@@ -230,7 +228,7 @@ function writePresenceStats(w: JsonWriter, stats: { numClients: number; numUsers
 }
 
 function writeHistory(w: JsonWriter, history: HistoryResult): void {
-  writePublications(w, history.publications, false);
+  writePublications(w, history.publications, writeWholePublication);
   w.key('epoch');
   w.text(history.epoch);
   w.key('offset');

@@ -40,6 +40,15 @@ export interface Publication {
   json?: boolean | undefined;
 }
 
+/** Publications as they are stored, one after the other (entry.ts): they are encoded without being taken apart. */
+export interface Entries {
+  readonly bytes: Bytes;
+  /** Where they are for many: what they were encoded to before, by the encoder's name for how. */
+  encoded?: Map<unknown, Bytes> | undefined;
+}
+
+export type Publications = readonly Publication[] | Entries;
+
 /** A tags filter as a client sends it; checked and compiled by `channels/filter.ts`. */
 export interface FilterNode {
   op: string;
@@ -133,7 +142,7 @@ export interface SubscribeResult {
   ttl?: number;
   recoverable?: boolean;
   epoch?: string;
-  publications?: Publication[];
+  publications?: Publications;
   recovered?: boolean;
   offset?: number;
   positioned?: boolean;
@@ -168,7 +177,7 @@ export interface RefreshResult {
 }
 
 export interface HistoryResult {
-  publications: Publication[];
+  publications: Publications;
   offset: number;
   epoch: string;
 }

@@ -1,13 +1,16 @@
 /** Protobuf replies and pushes, fields in the order of their numbers. */
 
+import { asBuffer, uvarintBytes } from '../lib/bytes.js';
 import { writeClientInfo } from './client-info.js';
 import type { ClientError } from './codes.js';
+import { decodeEntry, ENTRY_HEADER_BYTES, entryEnd, entryOffset, NOT_ONLY_DATA, onlyData } from './entry.js';
 import type {
   Bytes,
   ClientInfo,
   ConnectResult,
   HistoryResult,
   Publication,
+  Publications,
   Push,
   RefreshResult,
   Reply,
@@ -53,6 +56,27 @@ export function writePushChannel(w: ProtoWriter, channel: string | undefined): v
 export function writePublication(w: ProtoWriter, pub: Publication): void {
   w.bytesField(4, pub.data);
   writePublicationTail(w, pub);
+}
+
+function writePublications(w: ProtoWriter, field: number, publications: Publications): void {
+  if ('bytes' in publications) w.once(field, publications.encoded, () => writeEntries(w, field, publications.bytes));
+  else for (const pub of publications) w.message(field, writePublication, pub);
+}
+
+function writeEntries(w: ProtoWriter, field: number, bytes: Bytes): void {
+  const entries = asBuffer(bytes);
+  for (let at = 0, end = 0; at < entries.length; at = end) {
+    end = entryEnd(entries, at);
+    if (onlyData(entries, at, end) === NOT_ONLY_DATA) {
+      w.message(field, writePublication, decodeEntry(entries.subarray(at, end)));
+      continue;
+    }
+    const data = at + ENTRY_HEADER_BYTES;
+    const offset = entryOffset(entries, at);
+    w.header(field, end - data + (offset > 0 ? 1 + uvarintBytes(offset) : 0));
+    w.range(entries, data, end);
+    w.numberField(6, offset);
+  }
 }
 
 /** A publication's fields after `data`. */
@@ -132,7 +156,7 @@ function writeSubscribeResult(w: ProtoWriter, result: SubscribeResult): void {
   w.numberField(2, result.ttl);
   w.flagField(3, result.recoverable);
   w.textField(6, result.epoch);
-  for (const pub of result.publications ?? []) w.message(7, writePublication, pub);
+  if (result.publications) writePublications(w, 7, result.publications);
   w.flagField(8, result.recovered);
   w.numberField(9, result.offset);
   w.flagField(10, result.positioned);
@@ -166,7 +190,7 @@ function writePresenceStats(w: ProtoWriter, stats: { numClients: number; numUser
 }
 
 function writeHistory(w: ProtoWriter, history: HistoryResult): void {
-  for (const pub of history.publications) w.message(1, writePublication, pub);
+  writePublications(w, 1, history.publications);
   w.textField(2, history.epoch);
   w.numberField(3, history.offset);
 }

@@ -41,6 +41,12 @@ export class ProtoWriter extends ByteWriter {
     this.u8(1);
   }
 
+  /** What goes before the content of a length-delimited field. @param length  of the content, bytes. */
+  header(field: number, length: number): void {
+    this.#tag(field, LENGTH);
+    this.uvarint(length);
+  }
+
   /** A message, also an empty one. */
   message<T>(field: number, write: (w: ProtoWriter, value: T) => void, value: T): void {
     const start = this.open(field);

@@ -3,8 +3,8 @@ import type { SubscribeAck, SubscribeCall } from '../../src/channels/channels.js
 import { compileFilter } from '../../src/channels/filter.js';
 import { encodeClientInfo } from '../../src/protocol/client-info.js';
 import { type ClientError, errors } from '../../src/protocol/codes.js';
-import { ENTRY_JSON, encodeEntry } from '../../src/protocol/entry.js';
-import type { ClientInfo, Publication } from '../../src/protocol/messages.js';
+import { decoded, ENTRY_JSON, encodeEntry } from '../../src/protocol/entry.js';
+import type { ClientInfo, HistoryResult, Publications } from '../../src/protocol/messages.js';
 import { Cluster, Random, type SimThread } from '../support/cluster.js';
 import { TestMember } from './members.js';
 
@@ -104,8 +104,9 @@ const announced = (client: string, presence: boolean, joinLeave: boolean) => ({
   joinLeave,
 });
 
-const dataOf = (publications: readonly Publication[]): unknown[] =>
-  publications.map(({ data }) => JSON.parse(Buffer.from(data).toString()));
+const NONE = { bytes: Buffer.alloc(0) };
+const dataOf = (publications: Publications): unknown[] =>
+  decoded(publications).map(({ data }) => JSON.parse(Buffer.from(data).toString()));
 const received = (member: TestMember): unknown[] => member.publications.map(({ data }) => data);
 const events = (member: TestMember): string[] =>
   member.pushes.flatMap((push) =>
@@ -121,7 +122,7 @@ describe.each([0, 1])('a channel owned by worker %d, subscribed at worker 0', (o
     const channel = scene.ownedBy(owner);
     scene.publish(channel, 'before');
     const { member, ack } = scene.subscribe(0, channel);
-    expect(ack).toEqual({ error: null, result: { offset: 0, epoch: '', recovered: false, publications: [] } });
+    expect(ack).toEqual({ error: null, result: { offset: 0, epoch: '', recovered: false, publications: NONE } });
     for (const data of [1, 2, 3]) scene.publish(channel, data);
     expect(received(member)).toEqual([1, 2, 3]);
     scene.threads[0]!.edge.unsubscribe(member);
@@ -256,7 +257,7 @@ describe.each([0, 1])('a channel owned by worker %d, subscribed at worker 0', (o
       const { scene, channel, epoch } = history(3);
       expect(scene.subscribe(0, channel, since(3, epoch)).ack!.result).toMatchObject({
         recovered: true,
-        publications: [],
+        publications: NONE,
       });
       expect(dataOf(scene.subscribe(0, channel, since(1, '')).ack!.result!.publications)).toEqual([2, 3]);
     });
@@ -268,7 +269,7 @@ describe.each([0, 1])('a channel owned by worker %d, subscribed at worker 0', (o
       const made = history(3);
       const call = since(offset, epoch ?? made.epoch);
       const { ack, member } = made.scene.subscribe(0, made.channel, call);
-      expect(ack!.result).toEqual({ offset: 3, epoch: made.epoch, recovered: false, publications: [] });
+      expect(ack!.result).toEqual({ offset: 3, epoch: made.epoch, recovered: false, publications: NONE });
       const rejected = made.scene.subscribe(0, made.channel, { ...call, rejectUnrecovered: true });
       expect(rejected.ack).toEqual({ error: errors.unrecoverablePosition, result: undefined });
       made.scene.publish(made.channel, 4);
@@ -286,7 +287,35 @@ describe.each([0, 1])('a channel owned by worker %d, subscribed at worker 0', (o
       for (let n = 1; n <= 310; n++) scene.publish(channel, n);
       const { epoch } = scene.position(channel);
       expect(scene.subscribe(0, channel, since(9, epoch)).ack!.result).toMatchObject({ recovered: false, offset: 310 });
-      expect(scene.subscribe(0, channel, since(10, epoch)).ack!.result!.publications).toHaveLength(300);
+      expect(dataOf(scene.subscribe(0, channel, since(10, epoch)).ack!.result!.publications)).toHaveLength(300);
+    });
+
+    it('gives those who missed the same copies of it, and what is newer', () => {
+      const { scene, channel, epoch } = history(5);
+      const recover = (from: number, call: Partial<SubscribeCall> = {}) =>
+        scene.subscribe(0, channel, { ...since(from, epoch), ...call }).ack!.result!;
+      expect(dataOf(recover(2).publications)).toEqual([3, 4, 5]);
+      const second = recover(2);
+      expect(dataOf(second.publications)).toEqual([3, 4, 5]);
+      expect(recover(2).publications).toBe(second.publications);
+      scene.publish(channel, 6, { kind: 'goal' });
+      scene.publish(channel, 7, { kind: 'foul' });
+      expect(recover(2, { filter: goals })).toMatchObject({ offset: 7, publications: [{ offset: 4 }, { offset: 6 }] });
+      expect(recover(2)).toMatchObject({ offset: 7, epoch, recovered: true });
+      expect(dataOf(recover(2).publications)).toEqual([3, 4, 5, 6, 7]);
+      expect(dataOf(recover(3).publications)).toEqual([4, 5, 6, 7]);
+    });
+
+    it('does not give copies of what history no longer holds', () => {
+      const { scene, channel, epoch } = history(5);
+      const recover = () => scene.subscribe(0, channel, since(2, epoch)).ack!.result;
+      expect(recover()).toMatchObject({ recovered: true });
+      for (let n = 6; n <= 102; n++) scene.publish(channel, n);
+      expect(recover()).toMatchObject({ recovered: true, offset: 102 });
+      scene.publish(channel, 103);
+      expect(recover()).toEqual({ recovered: false, offset: 103, epoch, publications: NONE });
+      scene.call((done) => scene.threads[0]!.edge.removeHistory(channel, done));
+      expect(recover()).toEqual({ recovered: false, offset: 103, epoch, publications: NONE });
     });
 
     it('gives only what the filter matches', () => {
@@ -318,7 +347,7 @@ describe.each([0, 1])('a channel owned by worker %d, subscribed at worker 0', (o
       const delta = { ...PUBLISH, delta: true };
       for (let n = 1; n <= 3; n++) scene.publish(channel, { n, body }, undefined, delta);
       const { ack } = scene.subscribe(0, channel, { ...since(0, ''), delta: true });
-      expect(ack!.result!.publications.map((pub) => pub.delta === true)).toEqual([false, true, true]);
+      expect(decoded(ack!.result!.publications).map((pub) => pub.delta === true)).toEqual([false, true, true]);
     });
   });
 
@@ -329,11 +358,11 @@ describe.each([0, 1])('a channel owned by worker %d, subscribed at worker 0', (o
       for (const n of [1, 2, 3, 4]) scene.publish(channel, n);
       const { epoch } = scene.position(channel);
       const read = (limit: number, reverse: boolean, offset?: number, of = epoch) =>
-        scene.call<{ publications: Publication[]; offset: number }>((done) => {
+        scene.call<HistoryResult>((done) => {
           const from = offset === undefined ? undefined : { offset, epoch: of };
           scene.threads[0]!.edge.history(channel, { limit, reverse, since: from }, done);
         });
-      expect(read(0, false).result).toEqual({ offset: 4, epoch, publications: [] });
+      expect(read(0, false).result).toEqual({ offset: 4, epoch, publications: NONE });
       expect(dataOf(read(-1, false).result!.publications)).toEqual([1, 2, 3, 4]);
       expect(dataOf(read(2, true).result!.publications)).toEqual([4, 3]);
       expect(dataOf(read(2, false, 1).result!.publications)).toEqual([2, 3]);

@@ -23,3 +23,15 @@ test('set replaces, delete removes from both generations', () => {
   expect(cache.get('a')).toBeUndefined();
   expect(() => new BoundedCache(0)).toThrow(RangeError);
 });
+
+test('values may have weights', () => {
+  const cache = new BoundedCache<string, string>(10, (value) => value.length);
+  cache.set('large', 'x'.repeat(11));
+  expect(cache.get('large')).toBeUndefined();
+  cache.set('a', 'x'.repeat(9));
+  cache.set('a', 'x'.repeat(8));
+  cache.set('b', 'xx');
+  expect([cache.get('a')?.length, cache.size]).toEqual([8, 2]);
+  cache.set('c', 'x'.repeat(10));
+  expect([cache.get('a')?.length, cache.get('b')]).toEqual([8, undefined]);
+});

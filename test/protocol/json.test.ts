@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { InappropriatePayload } from '../../src/protocol/codec.js';
+import { decoded } from '../../src/protocol/entry.js';
 import { jsonCodec } from '../../src/protocol/json.js';
 import type {
   ConnectResult,
@@ -37,7 +38,10 @@ function render(value: unknown, inMap = false): string {
 
 const whole = (info: object) => ({ user: '', client: '', ...info });
 const wholePub = (pub: Partial<Publication>) => (pub.info ? { ...pub, info: whole(pub.info) } : pub);
-const wholeSub = (sub: SubscribeResult) => ({ ...sub, publications: sub.publications?.map(wholePub) });
+const wholeSub = (sub: SubscribeResult) => ({
+  ...sub,
+  publications: sub.publications && decoded(sub.publications).map(wholePub),
+});
 const wholeConnect = ({ subs, ...rest }: ConnectResult) => ({ ...rest, subs: subs && mapValues(subs, wholeSub) });
 
 function mapValues<T>(map: Record<string, T>, change: (value: T) => unknown): Record<string, unknown> {
@@ -57,7 +61,7 @@ const ALWAYS: Record<string, (value: never) => unknown> = {
     epoch: '',
     offset: 0,
     ...rest,
-    publications: publications.map(wholePub),
+    publications: decoded(publications).map(wholePub),
   }),
 };
 

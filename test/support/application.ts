@@ -28,8 +28,6 @@ export abstract class Asked {
   inFlight = 0;
   maxInFlight = 0;
   answer: Answering = () => ({ result: {} });
-  /** Called with each answer that is kept back. */
-  onHeld: () => void = () => {};
   private held: (() => void)[] = [];
 
   /** The endpoint for `event`: it ends in the path of its questions where the protocol has paths. */
@@ -47,11 +45,7 @@ export abstract class Asked {
 
   /** Keep answers back until {@link release}. */
   hold(answer: object = { result: {} }): void {
-    this.answer = () =>
-      new Promise((resolve) => {
-        this.held.push(() => resolve(answer));
-        this.onHeld();
-      });
+    this.answer = () => new Promise((resolve) => this.held.push(() => resolve(answer)));
   }
 
   /** How many answers are kept back. */

@@ -2,7 +2,7 @@
 import { applyDelta } from 'fossil-delta';
 import { Member, type SubscribeAck, type Subscriber } from '../../src/channels/channels.js';
 import { compileFilter, type TagsFilter } from '../../src/channels/filter.js';
-import { ENTRY_DELTA, ENTRY_JSON, encodeEntry } from '../../src/protocol/entry.js';
+import { decoded, ENTRY_DELTA, ENTRY_JSON, encodeEntry } from '../../src/protocol/entry.js';
 import { jsonCodec } from '../../src/protocol/json.js';
 import type { Cluster, SimThread } from './cluster.js';
 
@@ -147,7 +147,7 @@ export class SimClient implements Subscriber {
     this.live = true;
     if (ack.recovered) {
       // As text, which is how a JSON connection carries it.
-      for (const { offset, data, delta } of ack.publications)
+      for (const { offset, data, delta } of decoded(ack.publications))
         this.#received(offset, Buffer.from(Buffer.from(data).toString()), delta === true);
       if (this.#filter === undefined && this.offset !== ack.offset)
         this.violations.push(`recovered up to ${this.offset}, the top is ${ack.offset}`);
