@@ -97,11 +97,13 @@ export async function serve(loaded: LoadedConfig): Promise<void> {
   });
 }
 
-function notices({ websocket, uni_websocket, dev, http_server }: Config): string[] {
+function notices({ websocket, uni_websocket, dev, http_server, grpc_api }: Config): string[] {
   const found = websocketNotices('websocket', websocket);
   if (uni_websocket.enabled) found.push(...websocketNotices('uni_websocket', uni_websocket));
   if (dev.demo && !isLoopback(http_server.address))
     found.push('dev.demo: whoever reaches this server is given a token');
+  if (grpc_api.enabled && grpc_api.key === '')
+    found.push('grpc_api.key is empty: whoever reaches the port may call the server API');
   return found;
 }
 

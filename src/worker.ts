@@ -2,6 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { clusterView } from './api/cluster-view.js';
 import { demoRoutes } from './api/demo.js';
+import type { ApiDeps } from './api/deps.js';
 import { healthRoute } from './api/health.js';
 import { apiRoutes } from './api/http.js';
 import { openApi } from './api/openapi.js';
@@ -23,6 +24,7 @@ import type { CommandDeps } from './commands/deps.js';
 import { dispatch } from './commands/dispatch.js';
 import { renewals } from './commands/renewals.js';
 import { openEngine } from './engine/open.js';
+import type { GrpcListener } from './grpc/listener.js';
 import { monotonicClock, systemClock } from './lib/clock.js';
 import { TimerWheel } from './lib/timer-wheel.js';
 import { createLog } from './observe/log.js';
@@ -185,13 +187,8 @@ answerSurveys(asks, {
 
 const emulation = new Emulation(asks, registry, node.uid);
 
-const routes: (HttpRoute | StreamRoute)[] = apiRoutes(config.http_api, {
-  access,
-  channels: edge,
-  control,
-  cluster: clusterView(asks),
-  log,
-});
+const apiDeps: ApiDeps = { access, channels: edge, control, cluster: clusterView(asks), log };
+const routes: (HttpRoute | StreamRoute)[] = apiRoutes(config.http_api, apiDeps);
 if (config.health.enabled) {
   const health = config.health.handler_prefix || '/health';
   routes.push(healthRoute(health), readyRoute(`${health.replace(/\/+$/, '')}/ready`, asks));
@@ -252,6 +249,10 @@ const app = createChildApp((uws) => {
   registerHttp(uws, routes, (error) => log.error({ err: error }, 'an HTTP handler failed'));
 });
 
+/** Threads cannot share a port, and one has time for it. With its worker it is replaced. */
+const servesGrpc = (config.grpc_api.enabled || config.uni_grpc.enabled) && slot === boot.wires.workers - 1;
+let grpc: readonly GrpcListener[] = [];
+
 // ---- its life ----
 
 let failing = false;
@@ -267,6 +268,7 @@ process.on('uncaughtException', fail);
 process.on('unhandledRejection', fail);
 
 async function close(): Promise<void> {
+  await Promise.all(grpc.map((listener) => listener.close()));
   await app.close();
   admission.closed(sessions.size);
   joined.leave();
@@ -277,6 +279,7 @@ async function close(): Promise<void> {
 
 function drain(): void {
   draining = true;
+  for (const listener of grpc) listener.drain();
   for (const client of sessions) client.disconnect(disconnects.shutdown);
   tell({ type: 'drained' });
 }
@@ -294,6 +297,15 @@ port.on('message', (message: ToWorker) => {
   }
 });
 
+async function begin(): Promise<void> {
+  // Clients that come before the engine is there would only be told to come back.
+  await engine.settled();
+  if (servesGrpc) {
+    const { serveGrpc } = await import('./grpc/serve.js');
+    grpc = await serveGrpc(config, { api: apiDeps, uni: { ...endpoint, metadata: proxies.metadata }, log });
+  }
+  tell({ type: 'ready', app: app.descriptor });
+}
+
 beat(chores, boot.heartbeats, slot);
-// Clients that come before the engine is there would only be told to come back.
-void engine.settled().then(() => tell({ type: 'ready', app: app.descriptor }));
+begin().catch((error: Error) => tell({ type: 'failed', error: error.message }));

@@ -18,12 +18,12 @@ export class ApiKey {
 
   admits(request: HttpRequest): boolean {
     if (this.#key.length === 0) return false;
-    if (this.#equals(request.header('x-api-key') || fromAuthorization(request.header('authorization')))) return true;
-    return request.query !== '' && this.#equals(new URLSearchParams(request.query).get('api_key') ?? '');
+    if (this.equals(request.header('x-api-key') || fromAuthorization(request.header('authorization')))) return true;
+    return request.query !== '' && this.equals(new URLSearchParams(request.query).get('api_key') ?? '');
   }
 
   /** In constant time: padded or cut to the key's length, the claim is compared as a whole, whatever its own length. */
-  #equals(given: string): boolean {
+  equals(given: string): boolean {
     this.#given.fill(0);
     this.#given.write(given);
     return timingSafeEqual(this.#given, this.#key) && Buffer.byteLength(given) === this.#key.length;

@@ -24,7 +24,10 @@ export const publicationFields = {
   versionEpoch: string('Names the numbering of versions: with another one, versions begin anew.'),
 };
 
-export type PublicationRequest = Values<typeof publicationFields>;
+export type PublicationRequest = Values<typeof publicationFields> & {
+  /** `data` came as bytes, not in JSON: it may be anything. */
+  readonly opaque?: boolean;
+};
 
 /** A suppressed publication is answered as if it had been published. */
 export const published = shape({
@@ -54,7 +57,7 @@ export class Outgoing {
   static of(request: PublicationRequest): Outgoing | undefined {
     if (request.b64data === '') {
       const data = request.data ?? NO_DATA;
-      return new Outgoing(request, data, payloadFlags(data, true));
+      return new Outgoing(request, data, payloadFlags(data, !request.opaque));
     }
     const data = decodeBase64(request.b64data);
     return data && new Outgoing(request, data, payloadFlags(data));

@@ -23,7 +23,7 @@ import { verified } from './verified.js';
 export function connect(client: Client, request: ConnectRequest, id: number, deps: CommandDeps): Outcome {
   client.state = 'connecting';
   client.holdPushes();
-  client.headers = deps.proxies.headersOf(client.peer!.headers, request.headers);
+  client.headers = deps.proxies.headersOf(client.peer!.headers, request.headers, client.transport === 'uni_grpc');
   const proxy = deps.proxies.get('connect');
   if (request.token === '') {
     if (proxy === undefined) return enter(client, request, id, deps, withoutToken(client, deps));
@@ -57,7 +57,9 @@ function byApplication(client: Client, answer: Answer<ConnectProxyResult>, deps:
 function withoutToken({ peer }: Client, { config }: CommandDeps): Credentials | Refusal {
   const { allow_anonymous_connect_without_token, insecure, user_id_http_header } = config.client;
   if (allow_anonymous_connect_without_token || insecure) return { by: 'nothing', user: '', expireAt: 0 };
-  const user = user_id_http_header === '' ? undefined : peer?.headers[user_id_http_header.toLowerCase()];
+  // Whoever sets the header stands in front of HTTP; the metadata of a call is the client's own.
+  const headers = peer === null || peer.transport === 'uni_grpc' ? {} : peer.headers;
+  const user = user_id_http_header === '' ? undefined : headers[user_id_http_header.toLowerCase()];
   return user ? { by: 'header', user, expireAt: 0 } : disconnects.badRequest;
 }
 

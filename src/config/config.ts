@@ -92,6 +92,7 @@ export type NamedProxyConfig = Config['proxies'][number];
 export type TlsConfig = Config['http_server']['tls'];
 export type HttpServerConfig = Config['http_server'];
 export type HttpApiConfig = Config['http_api'];
+export type GrpcApiConfig = Config['grpc_api'];
 export type WebSocketConfig = Config['websocket'];
 export type LogConfig = Config['log'];
 export type WorkersConfig = Config['workers'];

@@ -18,10 +18,10 @@ const never = (reason: string): Support => ({ status: 'never', reason });
 
 const notTheEngine = unused('only memory and Redis are');
 const outgoing = never('these connections are outgoing: no client connects');
+const incoming = never('these connections are incoming: there is no certificate of a server to check');
 const noReplicas = never('nothing is read from replicas, which may be behind; nor does Centrifugo 6.9');
 const noOtherTransport = notYet('clients connect by WebSocket, HTTP streaming or Server-Sent Events');
 const unusedProxy = warned('nothing that is supported asks this proxy');
-const noGrpcClients = warned('no client connects by gRPC');
 const buffers = never('uWebSockets.js manages its buffers itself');
 
 /** What does nothing unless its `enabled` is on: only the switch decides. */
@@ -65,7 +65,8 @@ export const supportTable: Readonly<Record<string, Support>> = {
   proxies: supported,
   ...proxy('proxies[]'),
   http_api: supported,
-  ...switched('grpc_api', notYet('the server API is served over HTTP')),
+  grpc_api: supported,
+  ...listenerTls('grpc_api.tls'),
   consumers: unused('no consumer runs'),
   ...switched('consumers[]', notYet('no consumer runs')),
   websocket: supported,
@@ -82,7 +83,8 @@ export const supportTable: Readonly<Record<string, Support>> = {
   'uni_websocket.read_buffer_size': buffers,
   'uni_websocket.write_buffer_size': buffers,
   'uni_websocket.use_write_buffer_pool': buffers,
-  ...switched('uni_grpc', noOtherTransport),
+  uni_grpc: supported,
+  ...listenerTls('uni_grpc.tls'),
   ...switched('admin', notYet('there is no web interface')),
   ...switched('prometheus', warned('no metrics are exported')),
   health: supported,
@@ -101,6 +103,14 @@ export const supportTable: Readonly<Record<string, Support>> = {
   enable_unreleased_features: never('there are none'),
 };
 
+function listenerTls(at: string): Record<string, Support> {
+  return {
+    [`${at}.server_ca_pem`]: incoming,
+    [`${at}.insecure_skip_verify`]: incoming,
+    [`${at}.server_name`]: incoming,
+  };
+}
+
 function redis(at: string): Record<string, Support> {
   return {
     [`${at}.replica_client`]: noReplicas,
@@ -112,7 +122,6 @@ function redis(at: string): Record<string, Support> {
 function proxy(at: string): Record<string, Support> {
   return {
     [at]: supported,
-    [`${at}.grpc_metadata`]: noGrpcClients,
     [`${at}.http.tls.client_ca_pem`]: outgoing,
     [`${at}.grpc.tls.client_ca_pem`]: outgoing,
   };

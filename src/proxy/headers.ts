@@ -6,10 +6,12 @@ export type HeaderMap = Readonly<Record<string, string>>;
 
 /** What a client came with, as far as a proxy passes it on. */
 export interface ClientHeaders {
-  /** Of its upgrade request. */
+  /** Of its upgrade request, or the metadata of its call. */
   readonly transport: HeaderMap;
   /** From its connect message: whatever the client likes to write there. */
   readonly emulated: HeaderMap;
+  /** It came by a call. */
+  readonly overGrpc?: boolean;
 }
 
 const NONE: HeaderMap = Object.freeze({});
@@ -43,18 +45,22 @@ interface Protocol {
 
 /**
  * The headers of one proxy's requests, or the metadata of its calls: static ones, over them emulated ones, over them those
- * of the upgrade request.
+ * of the upgrade request or the metadata of the client's call.
  */
 export class HeaderRules {
   readonly transport: readonly string[];
+  readonly metadata: readonly string[];
   readonly emulated: readonly string[];
   readonly #protocol: Protocol;
   readonly #fixed: Record<string, string> = {};
 
-  constructor(options: Pick<ProxyConfig, 'endpoint' | 'http_headers' | 'emulated_headers' | 'http' | 'grpc'>) {
+  constructor(
+    options: Pick<ProxyConfig, 'endpoint' | 'http_headers' | 'grpc_metadata' | 'emulated_headers' | 'http' | 'grpc'>,
+  ) {
     this.#protocol = isHttp(options.endpoint) ? overHttp(options) : overGrpc(options.grpc);
     const fixed = lowerCased(this.#protocol.fixed);
     this.transport = this.#passable(options.http_headers);
+    this.metadata = this.#passable(options.grpc_metadata);
     this.emulated = this.#passable(options.emulated_headers);
     this.#copy(fixed, this.#passable(Object.keys(fixed)), this.#fixed);
   }
@@ -62,7 +68,7 @@ export class HeaderRules {
   of(client: ClientHeaders): Record<string, string> {
     const headers: Record<string, string> = { ...this.#fixed };
     this.#copy(client.emulated, this.emulated, headers);
-    this.#copy(client.transport, this.transport, headers);
+    this.#copy(client.transport, client.overGrpc ? this.metadata : this.transport, headers);
     return Object.assign(headers, this.#protocol.last);
   }
 

@@ -16,12 +16,15 @@ type MakeCarrier = new (options: ProxyConfig, headers: HeaderRules, tls: ReturnT
 export class Proxies {
   /** Names of the headers of upgrade requests that a proxy passes on. */
   readonly transportHeaders: readonly string[];
+  /** Names of the metadata of clients' calls that a proxy passes on. */
+  readonly metadata: readonly string[];
   /** Some proxy passes on what goes with the connection. */
   readonly usesMeta: boolean;
   readonly #proxies = new Map<string, EventProxy>();
   readonly #emulated: ReadonlySet<string>;
   /** As these two are for all proxies, for those that are asked after the connect. */
   readonly #laterTransport: ReadonlySet<string>;
+  readonly #laterMetadata: ReadonlySet<string>;
   readonly #laterEmulated: ReadonlySet<string>;
   #hintAt = 0;
 
@@ -54,8 +57,10 @@ export class Proxies {
       if (event !== 'connect') later.push(proxy);
     }
     this.transportHeaders = [...transportNames(all)];
+    this.metadata = [...metadataNames(all)];
     this.#emulated = emulatedNames(all);
     this.#laterTransport = transportNames(later);
+    this.#laterMetadata = metadataNames(later);
     this.#laterEmulated = emulatedNames(later);
     this.usesMeta = later.some(({ includesMeta }) => includesMeta);
   }
@@ -70,19 +75,24 @@ export class Proxies {
     return false;
   }
 
-  /** What a connect proxy, or one that is asked later, passes on of a client's headers. */
-  headersOf(transport: HeaderMap, emulated: HeaderMap | undefined): ClientHeaders {
-    if (this.transportHeaders.length === 0 && this.#emulated.size === 0) return NO_HEADERS;
+  /**
+   * What a connect proxy, or one that is asked later, passes on of a client's headers.
+   *
+   * @param overGrpc  `transport` is the metadata of its call.
+   */
+  headersOf(transport: HeaderMap, emulated: HeaderMap | undefined, overGrpc = false): ClientHeaders {
+    const passed = overGrpc ? this.metadata : this.transportHeaders;
+    if (passed.length === 0 && this.#emulated.size === 0) return NO_HEADERS;
     if (emulated !== undefined) this.#hint(emulated);
-    return { transport, emulated: pick(emulated ?? {}, this.#emulated) };
+    return { transport, emulated: pick(emulated ?? {}, this.#emulated), ...(overGrpc && { overGrpc }) };
   }
 
   /** What has to be kept of them once the client is connected. */
   kept(headers: ClientHeaders): ClientHeaders {
-    const transport = pick(headers.transport, this.#laterTransport);
+    const transport = pick(headers.transport, headers.overGrpc ? this.#laterMetadata : this.#laterTransport);
     const emulated = pick(headers.emulated, this.#laterEmulated);
     const nothing = transport === NO_HEADERS.transport && emulated === NO_HEADERS.emulated;
-    return nothing ? NO_HEADERS : { transport, emulated };
+    return nothing ? NO_HEADERS : { ...headers, transport, emulated };
   }
 
   async close(): Promise<void> {
@@ -115,5 +125,7 @@ function openProxy(options: ProxyConfig, at: string, Carrier: MakeCarrier, log: 
 
 const transportNames = (proxies: readonly EventProxy[]): Set<string> =>
   new Set(proxies.flatMap(({ headers }) => headers.transport));
+const metadataNames = (proxies: readonly EventProxy[]): Set<string> =>
+  new Set(proxies.flatMap(({ headers }) => headers.metadata));
 const emulatedNames = (proxies: readonly EventProxy[]): Set<string> =>
   new Set(proxies.flatMap(({ headers }) => headers.emulated));

@@ -1,5 +1,6 @@
 /** How frames stand in the body of a streaming response: what begins and ends each message. */
 import { asBuffer } from '../lib/bytes.js';
+import { memoized } from '../lib/memoized.js';
 import type { Codec } from '../protocol/codec.js';
 import { jsonCodec, protobufCodec } from '../protocol/codecs.js';
 import type { Bytes } from '../protocol/messages.js';
@@ -12,7 +13,7 @@ export interface Framing {
   /** See HttpStream, also for the next. */
   readonly preamble: Bytes;
   readonly filler: Bytes;
-  /** A frame of the codec as part of the body. */
+  /** A frame of the codec as part of the body. That of a class is written to each of its members in turn. */
   wrap(frame: Bytes): Bytes;
 }
 
@@ -83,17 +84,4 @@ function events(frame: Bytes): Bytes {
   // In JSON it can only be whitespace, but here it would end the line.
   for (let i = bytes.indexOf(CARRIAGE_RETURN); i >= 0; i = bytes.indexOf(CARRIAGE_RETURN, i + 1)) bytes[i] = SPACE;
   return bytes;
-}
-
-/** The frame of a class is written to each of its members in turn: it is wrapped once. Frames are never changed. */
-function memoized(wrap: (frame: Bytes) => Bytes): (frame: Bytes) => Bytes {
-  let last: Bytes = NOTHING;
-  let wrapped: Bytes = NOTHING;
-  return (frame) => {
-    if (frame !== last) {
-      wrapped = wrap(frame);
-      last = frame;
-    }
-    return wrapped;
-  };
 }

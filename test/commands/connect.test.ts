@@ -101,6 +101,13 @@ describe('who is let in', () => {
     await nameless.ask({ id: 1, connect: {} });
     expect(nameless.closeCode).toBe(3501);
   });
+
+  test('the metadata of a call names nobody: a client writes there what it likes', async () => {
+    const rig = new Rig({ client: { user_id_http_header: 'X-User-Id' } });
+    const headers = { 'x-user-id': 'ann' };
+    const connection = await rig.hear('uni_grpc', { token: '' }, { protocol: 'protobuf', headers });
+    expect(connection.closeCode).toBe(3501);
+  });
 });
 
 describe('order', () => {

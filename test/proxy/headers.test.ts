@@ -7,6 +7,7 @@ import { Rig } from '../support/rig.js';
 const rules = (options: {
   endpoint?: string;
   http_headers?: string[];
+  grpc_metadata?: string[];
   emulated_headers?: string[];
   static_headers?: Record<string, string>;
 }) => {
@@ -23,6 +24,13 @@ describe('the headers of a request', () => {
     expect(rules({}).of(client)).toEqual(type);
     expect(rules({ http_headers: ['Cookie'] }).of(client)).toEqual({ ...type, cookie: 'a=b' });
     expect(rules({ emulated_headers: ['COOKIE'] }).of(client)).toEqual({ ...type, cookie: 'e' });
+  });
+
+  test('who came by a gRPC call has metadata, which has a list of its own', () => {
+    const lists = { http_headers: ['a', 'b'], grpc_metadata: ['B', 'c'] };
+    const transport = { a: '1', b: '2', c: '3' };
+    expect(rules(lists).of({ transport, emulated: {} })).toEqual({ ...type, a: '1', b: '2' });
+    expect(rules(lists).of({ transport, emulated: {}, overGrpc: true })).toEqual({ ...type, b: '2', c: '3' });
   });
 
   test('transport goes over emulated, and that over static', () => {
@@ -92,6 +100,14 @@ describe('what is kept', () => {
     const { proxies } = open({ http_headers: ['cookie', 'x'] }, { http_headers: ['x'], emulated_headers: ['token'] });
     const headers = proxies.headersOf({ cookie: 'a', x: '1' }, { token: 't', cookie: 'c' });
     expect(proxies.kept(headers)).toEqual({ transport: { x: '1' }, emulated: { token: 't' } });
+  });
+
+  test('so for the metadata of calls', () => {
+    const { proxies } = open({ grpc_metadata: ['A', 'b'] }, { grpc_metadata: ['b'], http_headers: ['a'] });
+    expect(proxies.metadata).toEqual(['a', 'b']);
+    const headers = proxies.headersOf({ a: '1', b: '2' }, undefined, true);
+    expect(proxies.kept(headers)).toEqual({ transport: { b: '2' }, emulated: {}, overGrpc: true });
+    expect(open({ http_headers: ['a'] }, {}).proxies.headersOf({ a: '1' }, {}, true)).toBe(NO_HEADERS);
   });
 
   test('no proxy, no copy', () => {

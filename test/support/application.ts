@@ -28,6 +28,8 @@ export abstract class Asked {
   inFlight = 0;
   maxInFlight = 0;
   answer: Answering = () => ({ result: {} });
+  /** Called with each answer that is kept back. */
+  onHeld: () => void = () => {};
   private held: (() => void)[] = [];
 
   /** The endpoint for `event`: it ends in the path of its questions where the protocol has paths. */
@@ -45,7 +47,11 @@ export abstract class Asked {
 
   /** Keep answers back until {@link release}. */
   hold(answer: object = { result: {} }): void {
-    this.answer = () => new Promise((resolve) => this.held.push(() => resolve(answer)));
+    this.answer = () =>
+      new Promise((resolve) => {
+        this.held.push(() => resolve(answer));
+        this.onHeld();
+      });
   }
 
   /** How many answers are kept back. */

@@ -46,6 +46,8 @@ const EVENTS: Record<string, string> = {
 
 export class GrpcApplication extends Asked {
   readonly streams: ApplicationStream[] = [];
+  /** Called with each stream that has been answered. */
+  onStream: (stream: ApplicationStream) => void = () => {};
   /** The other ends of the connections that calls came by. */
   readonly peers = new Set<string>();
   port = 0;
@@ -128,6 +130,7 @@ export class GrpcApplication extends Asked {
     else if ('subscribe_response' in answer || 'publication' in answer) call.write(toMessage(answer));
     else call.write({ subscribe_response: toMessage(answer) });
     this.streams.push(stream);
+    this.onStream(stream);
   }
 }
 
