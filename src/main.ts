@@ -7,6 +7,7 @@ import { Cluster } from './cluster/cluster.js';
 import { redisLink } from './cluster/redis-link.js';
 import type { Config } from './config/config.js';
 import { planWorkers } from './config/cores.js';
+import { listenersOf } from './config/listeners.js';
 import type { LoadedConfig } from './config/load.js';
 import { monotonicClock, systemClock } from './lib/clock.js';
 import { RecordKind } from './mesh/records.js';
@@ -16,10 +17,11 @@ import { createLog, type Log } from './observe/log.js';
 import { showReady } from './observe/ready.js';
 import { buildAccess } from './threads/access.js';
 import { createAdmission } from './threads/admission.js';
+import { CertificateStore } from './threads/certificates.js';
 import { createHeartbeats } from './threads/heartbeat.js';
 import { joinMesh } from './threads/join.js';
 import { Supervisor } from './threads/supervisor.js';
-import { createAcceptor } from './transport/acceptor.js';
+import { type Acceptor, createAcceptor } from './transport/acceptor.js';
 import { websocketErrors, websocketNotices } from './transport/websocket-options.js';
 
 /**
@@ -46,7 +48,13 @@ export async function serve(loaded: LoadedConfig): Promise<void> {
   const main = joinMesh(wires[plan.count]!, log);
   // Main holds nothing of another thread's that could be lost.
   main.mesh.on(RecordKind.overflow, () => {});
-  const acceptor = createAcceptor();
+  const listeners = listenersOf(config);
+  const certificates = new CertificateStore(config.http_server, {
+    listeners,
+    log,
+    changed: (fresh) => supervisor.renew(fresh),
+  });
+  const acceptors = listeners.map(({ tls }) => createAcceptor(tls !== undefined));
   const startedAt = systemClock.now();
   const node = {
     uid: randomUUID(),
@@ -59,12 +67,13 @@ export async function serve(loaded: LoadedConfig): Promise<void> {
   const end = (exitCode: number): void => {
     if (ending) return;
     ending = true;
-    void shutDown(exitCode, { supervisor, acceptor, cluster }, config.shutdown.timeout, log);
+    void shutDown(exitCode, { supervisor, acceptors, cluster }, config.shutdown.timeout, log);
   };
   const supervisor = new Supervisor({
     entry: new URL('./worker.js', import.meta.url),
     boot: {
       config,
+      certificates: certificates.current,
       owners: plan.owners,
       hashSeed: randomInt(2 ** 32),
       node,
@@ -72,7 +81,7 @@ export async function serve(loaded: LoadedConfig): Promise<void> {
       heartbeats: createHeartbeats(plan.count),
     },
     ringBytes,
-    acceptor,
+    acceptors,
     log,
     rewireMain: (rewire) => main.mesh.replace(rewire),
     giveUp: (reason) => {
@@ -82,15 +91,18 @@ export async function serve(loaded: LoadedConfig): Promise<void> {
   });
   await supervisor.start(wires.slice(0, plan.count));
   cluster = await Cluster.join({ asks: main.asks, node, clock: systemClock, log }, redisLink(config, node.uid, log));
-  const port = await acceptor.listen(config.http_server.address, config.http_server.port);
+  const ports: number[] = [];
+  for (const [i, { address, port }] of listeners.entries()) ports.push(await acceptors[i]!.listen(address, port));
+  certificates.watch();
   if (config.pid_file !== '') writeFileSync(config.pid_file, `${process.pid}\n`);
-  process.on('SIGHUP', () => reload(loaded, supervisor, log));
+  process.on('SIGHUP', () => reload(loaded, supervisor, certificates, log));
   process.on('SIGINT', () => end(0));
   process.on('SIGTERM', () => end(0));
   // Last: whoever waits for this line may send a signal right after it.
   showReady(log, {
     config,
-    port,
+    listeners,
+    ports,
     plan,
     ringsBytes,
     startMs: systemClock.now() - startedAt,
@@ -100,6 +112,8 @@ export async function serve(loaded: LoadedConfig): Promise<void> {
 function notices({ websocket, uni_websocket, dev, http_server, grpc_api }: Config): string[] {
   const found = websocketNotices('websocket', websocket);
   if (uni_websocket.enabled) found.push(...websocketNotices('uni_websocket', uni_websocket));
+  if (http_server.internal_tls.enabled && listenersOf({ http_server }).length === 1)
+    found.push('http_server.internal_tls: not used, because there is no internal port');
   if (dev.demo && !isLoopback(http_server.address))
     found.push('dev.demo: whoever reaches this server is given a token');
   if (grpc_api.enabled && grpc_api.key === '')
@@ -109,11 +123,12 @@ function notices({ websocket, uni_websocket, dev, http_server, grpc_api }: Confi
 
 const nodeName = (port: number): string => `${hostname()}_${port}`;
 
-function reload(loaded: LoadedConfig, supervisor: Supervisor, log: Log): void {
+function reload(loaded: LoadedConfig, supervisor: Supervisor, certificates: CertificateStore, log: Log): void {
   try {
     const fresh = loaded.reload();
     buildAccess(fresh.config);
     supervisor.reload(fresh.config);
+    certificates.reload(fresh.config.http_server);
     log.info('channel options and token keys are reloaded');
   } catch (error) {
     log.error({ err: error }, 'the configuration cannot be used, the former one stays');
@@ -122,7 +137,7 @@ function reload(loaded: LoadedConfig, supervisor: Supervisor, log: Log): void {
 
 async function shutDown(
   exitCode: number,
-  parts: { supervisor: Supervisor; acceptor: { close(): void }; cluster: Cluster | undefined },
+  parts: { supervisor: Supervisor; acceptors: readonly Acceptor[]; cluster: Cluster | undefined },
   timeoutMs: number,
   log: Log,
 ): Promise<void> {
@@ -133,7 +148,7 @@ async function shutDown(
     // a thread ends that has sockets.
     process.kill(process.pid, 'SIGKILL');
   }, timeoutMs);
-  parts.acceptor.close();
+  for (const acceptor of parts.acceptors) acceptor.close();
   // Before connections are closed: surveys of other nodes need not wait for this one.
   await parts.cluster?.leave();
   await parts.supervisor.end();

@@ -23,6 +23,7 @@ import { answerControl, WorkerControl } from './clients/worker-control.js';
 import type { CommandDeps } from './commands/deps.js';
 import { dispatch } from './commands/dispatch.js';
 import { renewals } from './commands/renewals.js';
+import { listenersOf } from './config/listeners.js';
 import { openEngine } from './engine/open.js';
 import type { GrpcListener } from './grpc/listener.js';
 import { monotonicClock, systemClock } from './lib/clock.js';
@@ -36,10 +37,11 @@ import { Admission } from './threads/admission.js';
 import { beat } from './threads/heartbeat.js';
 import { joinMesh } from './threads/join.js';
 import type { FromWorker, ToWorker, WorkerBoot } from './threads/messages.js';
-import { createChildApp } from './transport/child.js';
+import { ChildApps } from './transport/child.js';
 import { emulationRoute } from './transport/emulation.js';
 import type { HttpRoute, StreamRoute } from './transport/http.js';
 import { registerHttp } from './transport/http-server.js';
+import type { Routes } from './transport/secure-app.js';
 import { initRoute } from './transport/init.js';
 import { compileOrigins } from './transport/origins.js';
 import { httpStreamRoute, type StreamEndpoint, sseRoute } from './transport/streams.js';
@@ -188,18 +190,21 @@ answerSurveys(asks, {
 const emulation = new Emulation(asks, registry, node.uid);
 
 const apiDeps: ApiDeps = { access, channels: edge, control, cluster: clusterView(asks), log };
-const routes: (HttpRoute | StreamRoute)[] = apiRoutes(config.http_api, apiDeps);
+/** What is for clients, and what is for the operator's own programs. Both are on one port unless another is configured. */
+const external: (HttpRoute | StreamRoute)[] = [];
+const internal: (HttpRoute | StreamRoute)[] = [];
+(config.http_api.external ? external : internal).push(...apiRoutes(config.http_api, apiDeps));
 if (config.health.enabled) {
   const health = config.health.handler_prefix || '/health';
-  routes.push(healthRoute(health), readyRoute(`${health.replace(/\/+$/, '')}/ready`, asks));
+  internal.push(healthRoute(health), readyRoute(`${health.replace(/\/+$/, '')}/ready`, asks));
 }
 if (config.swagger.enabled) {
   const prefix = config.swagger.handler_prefix || '/';
-  routes.push(...swaggerRoutes(prefix, () => openApi(config.http_api, node.version)));
+  internal.push(...swaggerRoutes(prefix, () => openApi(config.http_api, node.version)));
 }
 if (config.dev.demo) {
   const sign = (user: string) => signToken(config.client.token, 'client.token', { user, ttl: DEMO_TOKEN_SECONDS });
-  routes.push(...demoRoutes(sign));
+  external.push(...demoRoutes(sign));
 }
 
 const userHeader = config.client.user_id_http_header ? [config.client.user_id_http_header.toLowerCase()] : [];
@@ -218,36 +223,47 @@ const at = (options: { handler_prefix: string; max_request_body_size: number }) 
   maxBodyBytes: options.max_request_body_size || DEFAULT_BODY_BYTES,
 });
 const { http_stream, sse, uni_http_stream, uni_sse, init } = config;
-if (http_stream.enabled) routes.push(httpStreamRoute({ ...endpoint, ...at(http_stream) }));
-if (sse.enabled) routes.push(sseRoute({ ...endpoint, ...at(sse) }));
+if (http_stream.enabled) external.push(httpStreamRoute({ ...endpoint, ...at(http_stream) }));
+if (sse.enabled) external.push(sseRoute({ ...endpoint, ...at(sse) }));
 if (http_stream.enabled || sse.enabled) {
   const { allowsOrigin } = endpoint;
-  routes.push(emulationRoute({ ...at(config.emulation), allowsOrigin, pass: (request) => emulation.pass(request) }));
+  external.push(emulationRoute({ ...at(config.emulation), allowsOrigin, pass: (request) => emulation.pass(request) }));
 }
 for (const [options, route] of [
   [uni_http_stream, uniHttpStreamRoute],
   [uni_sse, uniSseRoute],
 ] as const) {
   const connectCodeToHttpResponse = options.connect_code_to_http_response;
-  if (options.enabled) routes.push(route({ ...endpoint, ...at(options), connectCodeToHttpResponse }));
+  if (options.enabled) external.push(route({ ...endpoint, ...at(options), connectCodeToHttpResponse }));
 }
-if (init.enabled) routes.push(initRoute(trimmed(init.handler_prefix), endpoint));
+if (init.enabled) external.push(initRoute(trimmed(init.handler_prefix), endpoint));
 
-const app = createChildApp((uws) => {
+/** Of clients. */
+function registerWebSockets(app: Routes): void {
   if (!config.websocket.disabled)
-    registerWebSocket(uws, {
+    registerWebSocket(app, {
       ...endpoint,
       path: config.websocket.handler_prefix || '/',
       options: config.websocket,
     });
   if (config.uni_websocket.enabled)
-    registerUniWebSocket(uws, {
+    registerUniWebSocket(app, {
       ...endpoint,
       path: trimmed(config.uni_websocket.handler_prefix),
       options: config.uni_websocket,
     });
-  registerHttp(uws, routes, (error) => log.error({ err: error }, 'an HTTP handler failed'));
-});
+}
+
+const apps = new ChildApps(
+  listenersOf(config).map((listener, i) => ({
+    certificate: boot.certificates[i],
+    register(app) {
+      if (listener.external) registerWebSockets(app);
+      const routes = [...(listener.external ? external : []), ...(listener.internal ? internal : [])];
+      registerHttp(app, routes, (error) => log.error({ err: error }, 'an HTTP handler failed'));
+    },
+  })),
+);
 
 /** Threads cannot share a port, and one has time for it. With its worker it is replaced. */
 const servesGrpc = (config.grpc_api.enabled || config.uni_grpc.enabled) && slot === boot.wires.workers - 1;
@@ -269,7 +285,7 @@ process.on('unhandledRejection', fail);
 
 async function close(): Promise<void> {
   await Promise.all(grpc.map((listener) => listener.close()));
-  await app.close();
+  await apps.close();
   admission.closed(sessions.size);
   joined.leave();
   engine.close();
@@ -290,6 +306,9 @@ port.on('message', (message: ToWorker) => {
       return mesh.replace(message.rewire);
     case 'reload':
       return void Object.assign(access, buildAccess(message.config));
+    case 'renew':
+      apps.renew(message.certificates);
+      return tell({ type: 'apps', apps: apps.descriptors });
     case 'drain':
       return drain();
     case 'close':
@@ -304,7 +323,7 @@ async function begin(): Promise<void> {
     const { serveGrpc } = await import('./grpc/serve.js');
     grpc = await serveGrpc(config, { api: apiDeps, uni: { ...endpoint, metadata: proxies.metadata }, log });
   }
-  tell({ type: 'ready', app: app.descriptor });
+  tell({ type: 'ready', apps: apps.descriptors });
 }
 
 beat(chores, boot.heartbeats, slot);

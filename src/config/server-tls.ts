@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
+import type { Report } from './check/report.js';
 import type { TlsConfig } from './config.js';
 import { ConfigError } from './config-error.js';
 import { loadPem } from './pem.js';
@@ -23,36 +24,42 @@ const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g
  * @throws ConfigError with all that is missing or cannot be used; it shows no content
  */
 export function serverTls(section: TlsConfig, at: string): ServerTls | undefined {
-  if (!section.enabled) return undefined;
   const problems: string[] = [];
+  const tls = readServerTls(section, at, (where, problem) => problems.push(`${where}: ${problem}`));
+  if (problems.length > 0) throw new ConfigError(problems);
+  return tls;
+}
+
+/** As {@link serverTls}, but reports what is missing or cannot be used. */
+export function readServerTls(section: TlsConfig, at: string, report: Report): ServerTls | undefined {
+  if (!section.enabled) return undefined;
+  let complete = true;
   const load = (key: 'cert_pem' | 'key_pem' | 'client_ca_pem'): Buffer => {
     try {
       return Buffer.from(loadPem(section[key]), 'latin1');
     } catch (error) {
-      problems.push(`${at}.${key}: ${section[key] === '' ? 'must be set' : (error as Error).message}`);
+      complete = false;
+      report(`${at}.${key}`, section[key] === '' ? 'must be set' : (error as Error).message);
       return Buffer.alloc(0);
     }
   };
   const pair = { key: load('key_pem'), cert: load('cert_pem') };
   const tls = section.client_ca_pem === '' ? pair : { ...pair, clientCa: load('client_ca_pem') };
-  if (problems.length === 0) problems.push(...unusable(tls, at));
-  if (problems.length > 0) throw new ConfigError(problems);
+  if (complete) checkUsable(tls, at, report);
   return tls;
 }
 
-function unusable({ key, cert, clientCa }: ServerTls, at: string): string[] {
-  const problems: string[] = [];
+function checkUsable({ key, cert, clientCa }: ServerTls, at: string, report: Report): void {
   // OpenSSL's reasons name no content: "key values mismatch", "bad end line".
   const attempt = (where: string, use: () => unknown): void => {
     try {
       use();
     } catch (error) {
-      problems.push(`${where}: cannot be used: ${(error as Error).message}`);
+      report(where, `cannot be used: ${(error as Error).message}`);
     }
   };
   attempt(at, () => createSecureContext({ key, cert }));
   if (clientCa !== undefined) attempt(`${at}.client_ca_pem`, () => parseCertificates(clientCa));
-  return problems;
 }
 
 /** @throws Error when there is none, or one that is damaged. */
@@ -62,5 +69,5 @@ function parseCertificates(pem: Buffer): X509Certificate[] {
   return found.map((text) => new X509Certificate(text));
 }
 
-/** When the server's certificate becomes invalid, in ms since 1970. */
-export const expiresAtMs = ({ cert }: ServerTls): number => Date.parse(new X509Certificate(cert).validTo);
+/** When a server's certificate becomes invalid, in ms since 1970. */
+export const expiresAtMs = (cert: Uint8Array): number => Date.parse(new X509Certificate(cert).validTo);

@@ -32,9 +32,12 @@ const switched = (section: string, support: Support): Record<string, Support> =>
 
 /** The longest path that an option's path starts with decides. The items of a list are written `[]`. */
 export const supportTable: Readonly<Record<string, Support>> = {
-  http_server: notYet('there is one HTTP listener, without TLS'),
-  'http_server.address': supported,
-  'http_server.port': supported,
+  http_server: supported,
+  ...listenerTls('http_server.tls'),
+  ...listenerTls('http_server.internal_tls'),
+  ...switched('http_server.tls_autocert', notYet('certificates come from files')),
+  'http_server.http3': notYet('no HTTP/3 server for Node.js is ready for production'),
+  'http_server.h2c_external': notYet('clients connect over HTTP/1.1'),
   log: supported,
   engine: supported,
   ...redis('engine.redis'),
@@ -76,7 +79,7 @@ export const supportTable: Readonly<Record<string, Support>> = {
   sse: supported,
   http_stream: supported,
   emulation: supported,
-  ...switched('webtransport', noOtherTransport),
+  ...switched('webtransport', notYet('it needs HTTP/3, and no server for Node.js is ready for production')),
   uni_sse: supported,
   uni_http_stream: supported,
   uni_websocket: supported,

@@ -2,12 +2,17 @@
 import type { NodeIdentity } from '../api/deps.js';
 import type { Config } from '../config/config.js';
 import type { Rewire, Wires } from '../mesh/wires.js';
+import type { AppCertificate } from '../transport/secure-app.js';
 import type { AppDescriptor } from '../transport/uws.js';
+
+export type Certificates = readonly (AppCertificate | undefined)[];
 
 /** Handed to a worker at its start. */
 export interface WorkerBoot {
   readonly wires: Wires;
   readonly config: Config;
+  /** Of each listener (config/listeners.ts); undefined for one without TLS. */
+  readonly certificates: Certificates;
   readonly owners: number;
   /** Random, so that nobody can choose channel names that all belong to one owner. */
   readonly hashSeed: number;
@@ -22,13 +27,18 @@ export type ToWorker =
   | { type: 'rewire'; rewire: Rewire }
   /** Channel options and token keys have changed. */
   | { type: 'reload'; config: Config }
+  /** New connections are to get these certificates: answered by `apps`. */
+  | { type: 'renew'; certificates: Certificates }
   /** No connections are coming any more: close those there are with 3001, then say so. */
   | { type: 'drain' }
   /** The acceptor has let go of the worker: close everything and end. */
   | { type: 'close' };
 
 export type FromWorker =
-  | { type: 'ready'; app: AppDescriptor }
+  /** One app for each listener. */
+  | { type: 'ready'; apps: readonly AppDescriptor[] }
+  /** Other apps have taken the place of some. The former still take what is on its way to them. */
+  | { type: 'apps'; apps: readonly AppDescriptor[] }
   | { type: 'drained' }
   /** Something was thrown that nobody handled: the worker's state is unknown and it wants to be replaced. */
   | { type: 'failed'; error: string };

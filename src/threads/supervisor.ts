@@ -1,7 +1,7 @@
 /**
  * Starts the workers, watches them, replaces one that failed, and ends them in order.
  *
- * A failed worker's life from here: the acceptor gives it no more connections; the others get new wires to its slot at
+ * A failed worker's life from here: the acceptors give it no more connections; the others get new wires to its slot at
  * once and treat what it held as lost; it closes its sockets and ends; a new thread starts on the new wires. A worker is
  * never terminated while it has sockets, because the socket library would take the whole process down.
  */
@@ -13,7 +13,7 @@ import type { Log } from '../observe/log.js';
 import type { Acceptor } from '../transport/acceptor.js';
 import type { AppDescriptor } from '../transport/uws.js';
 import { HangWatch, NOT_STARTED } from './heartbeat.js';
-import type { FromWorker, ToWorker, WorkerBoot } from './messages.js';
+import type { Certificates, FromWorker, ToWorker, WorkerBoot } from './messages.js';
 
 /** A worker that keeps failing is not going to get better: this many replacements within this time end the process. */
 const REPLACEMENTS_MAX = 20;
@@ -30,8 +30,9 @@ const YOUNG_GENERATION_MAX_MB = 12;
 interface Slot {
   thread: Worker;
   wires: Wires;
-  app: AppDescriptor | undefined;
-  /** The acceptor gives it connections. */
+  /** One for each acceptor; none before it is ready, and when it must close. */
+  apps: readonly AppDescriptor[];
+  /** The acceptors give it connections. */
   serving: boolean;
   /** For the thread that is to take its place. */
   next: Wires | undefined;
@@ -42,7 +43,8 @@ export interface SupervisorDeps {
   readonly entry: URL;
   readonly boot: Omit<WorkerBoot, 'wires'>;
   readonly ringBytes: number;
-  readonly acceptor: Acceptor;
+  /** One for each listener. */
+  readonly acceptors: readonly Acceptor[];
   readonly log: Log;
   /** Main's own end of the mesh must follow replacements too. */
   readonly rewireMain: (rewire: Rewire) => void;
@@ -56,10 +58,12 @@ export class Supervisor {
   readonly #hangs: HangWatch | undefined;
   readonly #hangTimer: NodeJS.Timeout | undefined;
   #config: Config;
+  #certificates: Certificates;
   #ending = false;
 
   constructor(private readonly deps: SupervisorDeps) {
     this.#config = deps.boot.config;
+    this.#certificates = deps.boot.certificates;
     const { hang_timeout: timeout } = deps.boot.config.workers;
     if (timeout <= 0) return;
     this.#hangs = new HangWatch(deps.boot.heartbeats, timeout, (slot, hanging, silentMs) =>
@@ -79,6 +83,12 @@ export class Supervisor {
     this.#tellAll({ type: 'reload', config });
   }
 
+  /** Certificates of new connections. They must have been checked: a worker that cannot use them fails. */
+  renew(certificates: Certificates): void {
+    this.#certificates = certificates;
+    this.#tellAll({ type: 'renew', certificates });
+  }
+
   /** Have all connections closed with 3001, then end the workers. Resolves when the last one has ended. */
   async end(): Promise<void> {
     this.#ending = true;
@@ -92,23 +102,25 @@ export class Supervisor {
 
   #spawn(wires: Wires): Promise<void> {
     const { boot, entry } = this.deps;
-    const data: WorkerBoot = { ...boot, config: this.#config, wires };
+    const data: WorkerBoot = { ...boot, config: this.#config, certificates: this.#certificates, wires };
     const thread = new Worker(entry, {
       workerData: data,
       transferList: portsOf([...wires.outgoing, ...wires.incoming]),
       name: `worker ${wires.self}`,
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MAX_MB },
     });
-    const slot: Slot = { thread, wires, app: undefined, serving: false, next: undefined, state: 'starting' };
+    const slot: Slot = { thread, wires, apps: [], serving: false, next: undefined, state: 'starting' };
     this.#slots[wires.self] = slot;
     return new Promise((resolve, reject) => {
       thread.on('message', (message: FromWorker) => {
         if (message.type === 'ready') {
           slot.state = 'ready';
-          slot.app = message.app;
+          slot.apps = message.apps;
           this.#hangs?.restart(wires.self, performance.now());
           if (!this.#ending) this.#giveConnections(slot);
           resolve();
+        } else if (message.type === 'apps') {
+          this.#exchange(slot, message.apps);
         } else if (message.type === 'failed') {
           if (slot.state === 'starting') reject(new Error(message.error));
           else this.#failed(slot, message.error);
@@ -188,14 +200,23 @@ export class Supervisor {
   }
 
   #giveConnections(slot: Slot): void {
-    if (slot.app === undefined || slot.serving) return;
+    if (slot.apps.length === 0 || slot.serving) return;
     slot.serving = true;
-    this.deps.acceptor.addChild(slot.app);
+    slot.apps.forEach((app, i) => void this.deps.acceptors[i]!.addChild(app));
   }
 
   #takeConnections(slot: Slot): void {
-    if (slot.serving) this.deps.acceptor.removeChild(slot.app!);
+    if (slot.serving) slot.apps.forEach((app, i) => void this.deps.acceptors[i]!.removeChild(app));
     slot.serving = false;
+  }
+
+  /** Nobody is turned away in between: to an acceptor this is one step. */
+  #exchange(slot: Slot, apps: readonly AppDescriptor[]): void {
+    if (slot.apps.length === 0) return;
+    const { serving } = slot;
+    this.#takeConnections(slot);
+    slot.apps = apps;
+    if (serving) this.#giveConnections(slot);
   }
 
   #drain(slot: Slot): Promise<void> {
@@ -210,10 +231,10 @@ export class Supervisor {
     });
   }
 
-  /** In this order: the acceptor must not know a child that has ended. */
+  /** In this order: an acceptor must not know a child that has ended. */
   #letGo(slot: Slot): void {
     this.#takeConnections(slot);
-    slot.app = undefined;
+    slot.apps = [];
     this.#tell(slot, { type: 'close' });
   }
 

@@ -3,7 +3,7 @@
  * worker threads in turn.
  *
  *   main:   createAcceptor -> addChild(descriptor of each worker) -> listen
- *   worker: createChildApp -> its descriptor to main; later, main removes it before the worker closes it
+ *   worker: ChildApps -> their descriptors to main; later, main removes them before the worker closes them
  */
 import { createServer } from 'node:net';
 import { type AppDescriptor, type TemplatedApp, type us_listen_socket, uws } from './uws.js';
@@ -26,13 +26,17 @@ export interface Acceptor {
   close(): void;
 }
 
-/** @throws {Error} when uWebSockets.js cannot be loaded, see uws.ts */
-export function createAcceptor(): Acceptor {
+/**
+ * @param secure  whether its children have TLS: all or none. The acceptor itself has no certificate, since it hands
+ *   connections over before their handshake.
+ * @throws {Error} when uWebSockets.js cannot be loaded, see uws.ts
+ */
+export function createAcceptor(secure = false): Acceptor {
   const library = uws();
-  const app = library.App();
+  const app = secure ? library.SSLApp({}) : library.App();
   const sockets: us_listen_socket[] = [];
 
-  // Reached only while there is no child, as when the only worker is being replaced.
+  // Reached only while there is no child, as when the only worker is being replaced. With TLS the handshake fails.
   app.any('/*', (res) => {
     res.writeStatus('503 Service Unavailable').end('Service Unavailable\n', true);
   });

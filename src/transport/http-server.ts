@@ -11,6 +11,7 @@ import type {
   StreamRoute,
 } from './http.js';
 import { ResponseBody } from './response-body.js';
+import type { Routes } from './secure-app.js';
 import type * as uws from './uws.js';
 import { writeResponse } from './write-response.js';
 
@@ -33,7 +34,7 @@ const INTERNAL_ERROR = textResponse(500);
  * @param onError  told of such errors; must not throw
  */
 export function registerHttp(
-  app: uws.TemplatedApp,
+  app: Routes,
   routes: readonly (HttpRoute | StreamRoute)[],
   onError: (error: unknown) => void,
 ): void {

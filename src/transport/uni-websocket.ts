@@ -2,7 +2,7 @@ import type { Peer } from '../clients/socket.js';
 import { readOrigins } from './handshake.js';
 import { connectParameter, readConnect } from './read-connect.js';
 import { UniConnection, type UniWebSocketOptions } from './uni-connection.js';
-import type { TemplatedApp } from './uws.js';
+import type { Routes } from './secure-app.js';
 import { serveWebSocket, type WebSocketEndpoint } from './websocket.js';
 
 export interface UniWebSocketEndpoint extends WebSocketEndpoint {
@@ -10,7 +10,7 @@ export interface UniWebSocketEndpoint extends WebSocketEndpoint {
 }
 
 /** Serve unidirectional connections on a path (Centrifugo `uniws`). No subprotocol is chosen. */
-export function registerUniWebSocket(app: TemplatedApp, endpoint: UniWebSocketEndpoint): void {
+export function registerUniWebSocket(app: Routes, endpoint: UniWebSocketEndpoint): void {
   serveWebSocket(app, endpoint, {
     read(req, res) {
       const asked = connectParameter(req.getQuery() ?? '');

@@ -20,6 +20,10 @@ export type AppDescriptor = number & { [descriptor]: true };
 
 // In the library, but not in its declarations.
 declare module 'uWebSockets.js' {
+  interface HttpResponse {
+    /** PEM of the client's certificate, verified; '' when it has shown none. Only where TLS is. */
+    getX509Certificate(): string;
+  }
   interface TemplatedApp {
     getDescriptor(): AppDescriptor;
     addChildAppDescriptor(descriptor: AppDescriptor): TemplatedApp;

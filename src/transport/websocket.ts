@@ -11,8 +11,9 @@ import {
   readWishes,
   refusal,
 } from './handshake.js';
+import type { Routes } from './secure-app.js';
 import { StallWatch } from './stalls.js';
-import { type HttpRequest, type HttpResponse, type TemplatedApp, uws, type WebSocket } from './uws.js';
+import { type HttpRequest, type HttpResponse, uws, type WebSocket } from './uws.js';
 import { type WebSocketLimits, type WebSocketOptions, websocketLimits } from './websocket-options.js';
 
 export interface WebSocketEndpoint extends HandshakeRules {
@@ -39,7 +40,7 @@ export interface WebSocketKind {
 type Offer = Pick<Handshake, 'peer' | 'request'> & { readonly subprotocol: string };
 
 /** Serve bidirectional connections on a path. Text and binary messages are both taken, whatever the protocol. */
-export function registerWebSocket(app: TemplatedApp, endpoint: WebSocketEndpoint): void {
+export function registerWebSocket(app: Routes, endpoint: WebSocketEndpoint): void {
   serveWebSocket(app, endpoint, {
     read(req, res) {
       const subprotocol = chooseSubprotocol(req.getHeader('sec-websocket-protocol'));
@@ -55,7 +56,7 @@ export function registerWebSocket(app: TemplatedApp, endpoint: WebSocketEndpoint
 }
 
 /** Close codes of its own: 1009 for a message over the limit. Invalid frames close without a close frame. */
-export function serveWebSocket(app: TemplatedApp, endpoint: WebSocketEndpoint, kind: WebSocketKind): void {
+export function serveWebSocket(app: Routes, endpoint: WebSocketEndpoint, kind: WebSocketKind): void {
   const { options } = endpoint;
   const limits = websocketLimits(options);
   const context: ConnectionContext = {

@@ -16,9 +16,32 @@ describe('http_server', () => {
     expect(check({ http_server: { h2c_external: true } })).toEqual(needsPort);
     expect(check({ http_server: { h2c_external: true, internal_port: '8000' } })).toEqual(needsPort);
     expect(check({ http_server: { h2c_external: true, internal_port: '9000' } })).toEqual([]);
-    expect(check({ http_server: { h2c_external: true, internal_port: '9000', tls: { enabled: true } } })).toEqual([
+    expect(check({ http_server: { h2c_external: true, internal_port: '9000', tls: { enabled: true } } })).toContain(
       'http_server.h2c_external: cannot be used together with tls',
+    );
+  });
+
+  test('the internal port is a number', () => {
+    for (const internal_port of ['0', '9000', '65535']) expect(check({ http_server: { internal_port } })).toEqual([]);
+    for (const internal_port of ['http', '-1', '65536']) {
+      expect(check({ http_server: { internal_port } })).toEqual([
+        `http_server.internal_port: "${internal_port}" is not a port from 0 to 65535`,
+      ]);
+    }
+  });
+
+  test('TLS needs a key and a certificate, on a port that there is', () => {
+    const tls = { enabled: true };
+    const missing = (at: string) => [
+      `http_server.${at}.key_pem: must be set`,
+      `http_server.${at}.cert_pem: must be set`,
+    ];
+    expect(check({ http_server: { tls } })).toEqual(missing('tls'));
+    expect(check({ http_server: { tls, internal_port: '9000', internal_tls: tls } })).toEqual([
+      ...missing('tls'),
+      ...missing('internal_tls'),
     ]);
+    expect(check({ http_server: { internal_tls: tls } })).toEqual([]);
   });
 });
 

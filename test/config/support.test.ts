@@ -15,8 +15,12 @@ test('what is not supported is refused by name', () => {
   expect(problems({ broker: { enabled: true, type: 'nats' } })).toEqual([
     'broker.type: not supported yet: only memory and Redis are',
   ]);
-  expect(problems({ http_server: { tls: { enabled: true }, internal_port: '9000' } })).toEqual([
-    'http_server.internal_port, http_server.tls.enabled: not supported yet: there is one HTTP listener, without TLS',
+  expect(problems({ http_server: { http3: { enabled: true } }, webtransport: { enabled: true } })).toEqual([
+    'http_server.http3.enabled: not supported yet: no HTTP/3 server for Node.js is ready for production',
+    'webtransport.enabled: not supported yet: it needs HTTP/3, and no server for Node.js is ready for production',
+  ]);
+  expect(problems({ http_server: { h2c_external: true, internal_port: '9000' } })).toEqual([
+    'http_server.h2c_external: not supported yet: clients connect over HTTP/1.1',
   ]);
   expect(problems({ consumers: [{ name: 'queue', type: 'kafka', enabled: true }] })).toEqual([
     'consumers["queue"].enabled: not supported yet: no consumer runs',

@@ -75,7 +75,7 @@ export type StreamTransport = 'http_stream' | 'sse';
  * @param other  the node that gets the commands.
  */
 export function overHttp(server: TestServer, transport: StreamTransport, other = server): SdkOptions {
-  const dispatcher = new Agent({ pipelining: 0 });
+  const dispatcher = new Agent({ pipelining: 0, connect: { ca: server.ca } });
   onTestFinished(() => dispatcher.destroy());
   return {
     transports: [{ transport, endpoint: `${server.http}/connection/${transport}` }],
@@ -87,7 +87,11 @@ export function overHttp(server: TestServer, transport: StreamTransport, other =
       return answer;
     },
     readableStream: ReadableStream,
-    eventsource: EventSource,
+    eventsource: class extends EventSource {
+      constructor(url: string) {
+        super(url, { node: { dispatcher } });
+      }
+    },
   };
 }
 
@@ -105,7 +109,7 @@ export class SdkClient {
     const { sockets } = this;
     class RecordedSocket extends WebSocket {
       constructor(url: string, protocols: string[]) {
-        super(url, protocols);
+        super(url, protocols, { ca: server.ca });
         sockets.push(this);
       }
     }

@@ -1,7 +1,8 @@
 /** The built server as a process of its own, on a free port, with everything it logs at hand. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { request } from 'node:http';
+import { request as requestPlain } from 'node:http';
+import { request as requestSecure } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -46,6 +47,9 @@ export interface StartOptions {
   readonly faults?: boolean;
   /** Any free one by default. */
   readonly port?: number;
+  /** The authority of its certificate: clients are to use TLS. */
+  readonly ca?: string;
+  readonly environment?: Record<string, string>;
 }
 
 export async function startServer(config: ConfigPart = {}, options: StartOptions = {}): Promise<TestServer> {
@@ -61,15 +65,18 @@ export class TestServer {
   /** By which channels are placed. Needs {@link StartOptions.faults}. */
   readonly hashSeed: Promise<number>;
   port = 0;
+  readonly ca: string | undefined;
   private readonly directory = mkdtempSync(join(tmpdir(), 'gyre-e2e-'));
   private readonly process: ChildProcess;
   private readonly listeners = new Set<(line: LogLine) => void>();
 
-  constructor(config: ConfigPart, { faults = false, port = 0 }: StartOptions) {
+  constructor(config: ConfigPart, { faults = false, port = 0, ca, environment = {} }: StartOptions) {
+    this.ca = ca;
     this.writeConfig(config);
     const node = faults ? ['--require', FAULTS] : [];
     this.process = spawn(process.execPath, [...node, PROGRAM, '-c', this.configPath, '-p', String(port)], {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      env: { ...process.env, ...environment },
     });
     this.hashSeed = this.news(({ hashSeed }) => hashSeed);
     createInterface(this.process.stderr!).on('line', (line) => this.heard(line));
@@ -96,12 +103,23 @@ export class TestServer {
     return this.process.pid!;
   }
 
+  /** Where clients connect. */
   get http(): string {
-    return `http://127.0.0.1:${this.port}`;
+    return this.base(({ external }) => external === true);
+  }
+
+  /** Where the API is: the same, unless there is an internal port. */
+  get internal(): string {
+    return this.base(({ internal }) => internal === true);
   }
 
   get websocket(): string {
-    return `ws://127.0.0.1:${this.port}/connection/websocket`;
+    return `${this.http.replace('http', 'ws')}/connection/websocket`;
+  }
+
+  private base(serves: (listener: LogLine) => boolean): string {
+    const { port, tls } = this.log.find((line) => line.msg.startsWith('listening on ') && serves(line))!;
+    return `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`;
   }
 
   writeConfig(config: ConfigPart): void {
@@ -166,7 +184,9 @@ export class TestServer {
   /** One request on a connection of its own, so that requests in turn reach all workers. */
   request(method: string, path: string, body?: string | Buffer, headers: Record<string, string> = {}): Promise<Answer> {
     return new Promise((resolve, reject) => {
-      const sent = request(`${this.http}${path}`, { method, headers, agent: false }, (response) => {
+      const url = `${this.internal}${path}`;
+      const request = url.startsWith('https:') ? requestSecure : requestPlain;
+      const sent = request(url, { method, headers, agent: false, ca: this.ca }, (response) => {
         let text = '';
         response.setEncoding('utf8').on('data', (chunk: string) => {
           text += chunk;

@@ -31,6 +31,7 @@ class Scene {
       entry: new URL('./worker.fixture.mjs', import.meta.url),
       boot: {
         config,
+        certificates: [undefined],
         hashSeed: 0,
         owners: workers,
         node: { uid: '', name: '', version: '', startedAtMs: 0 },
@@ -38,12 +39,14 @@ class Scene {
         heartbeats: createHeartbeats(workers),
       },
       ringBytes: RING_BYTES,
-      acceptor: {
-        listen: () => Promise.resolve(0),
-        addChild: (child) => void this.children.push(child),
-        removeChild: (child) => void this.children.splice(this.children.indexOf(child), 1),
-        close() {},
-      },
+      acceptors: [
+        {
+          listen: () => Promise.resolve(0),
+          addChild: (child) => void this.children.push(child),
+          removeChild: (child) => void this.children.splice(this.children.indexOf(child), 1),
+          close() {},
+        },
+      ],
       log,
       rewireMain: (rewire) => this.main.mesh.replace(rewire),
       giveUp: (reason) => void this.gaveUp.push(reason),

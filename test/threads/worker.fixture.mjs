@@ -23,14 +23,15 @@ joined.asks.answer('exit', () => process.exit(0));
 
 parentPort.on('message', (message) => {
   if (message.type === 'rewire') joined.mesh.replace(message.rewire);
+  if (message.type === 'renew') parentPort.postMessage({ type: 'apps', apps: [message.certificates[0].app + slot] });
   if (message.type === 'drain') parentPort.postMessage({ type: 'drained' });
   if (message.type !== 'close') return;
   joined.leave();
   process.exit(0);
 });
-if (behaviour === 'ready') parentPort.postMessage({ type: 'ready', app: slot * 100 + generation });
+if (behaviour === 'ready') parentPort.postMessage({ type: 'ready', apps: [slot * 100 + generation] });
 if (behaviour === 'held') {
   // Blocks as a slow start does; what is posted meanwhile waits.
   Atomics.wait(new Int32Array(config.gate), 0, 0);
-  parentPort.postMessage({ type: 'ready', app: slot * 100 + generation });
+  parentPort.postMessage({ type: 'ready', apps: [slot * 100 + generation] });
 }

@@ -1,13 +1,13 @@
 /** A worker thread with a child app: tells its slot on every connection and request, and winds down as a worker does. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { createChildApp } from '../../dist/transport/child.js';
+import { ChildApps } from '../../dist/transport/child.js';
 import { registerHttp } from '../../dist/transport/http-server.js';
 import { registerWebSocket } from '../../dist/transport/websocket.js';
 
 const slot = String(workerData.slot);
 const sockets = new Set();
 
-const child = createChildApp((app) => {
+const register = (app) => {
   registerWebSocket(app, {
     path: '/ws',
     options: {
@@ -43,13 +43,18 @@ const child = createChildApp((app) => {
     [{ path: '/slot', headers: [], maxBodyBytes: 0, handle: () => ({ status: 200, body: slot }) }],
     (error) => parentPort.postMessage({ failed: error.message }),
   );
-});
+};
+const child = new ChildApps([{ register, certificate: workerData.certificate }]);
 
 parentPort.on('message', async (message) => {
+  if (message.certificate) {
+    child.renew([message.certificate]);
+    parentPort.postMessage({ descriptor: child.descriptors[0] });
+  }
   if (message !== 'removed') return;
   for (const socket of sockets) socket.end(3001, 'shutdown');
   await child.close();
   parentPort.postMessage({ closed: sockets.size });
   parentPort.close();
 });
-parentPort.postMessage({ descriptor: child.descriptor });
+parentPort.postMessage({ descriptor: child.descriptors[0] });

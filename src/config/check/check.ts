@@ -1,6 +1,7 @@
 import { RING_MIN_BYTES } from '../../lib/ring.js';
 import type { Config, TokenConfig } from '../config.js';
 import { checkChannels } from './channel.js';
+import { checkHttpServer } from './http-server.js';
 import { checkProxies, checkProxyUse } from './proxy.js';
 import { checkRedis } from './redis.js';
 import { checkNames, checkReason, checkRegex, NAME, type Report } from './report.js';
@@ -27,14 +28,6 @@ export function checkConfig(config: Config): string[] {
   checkConsumers(config, report);
   checkTransforms(config, report);
   return [...problems];
-}
-
-function checkHttpServer({ http_server: http }: Config, report: Report): void {
-  if (!http.h2c_external) return;
-  if (http.internal_port === '' || http.internal_port === String(http.port)) {
-    report('http_server.h2c_external', 'needs an internal_port that differs from port');
-  }
-  if (http.tls.enabled) report('http_server.h2c_external', 'cannot be used together with tls');
 }
 
 function checkWorkers({ workers }: Config, report: Report): void {

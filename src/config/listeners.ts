@@ -1,0 +1,39 @@
+import type { Config } from './config.js';
+
+/** The section of `http_server` that says where a listener's certificate comes from. */
+export type TlsSource = 'tls' | 'internal_tls' | 'tls_autocert';
+
+/** An address that is listened on. There are one or two. */
+export interface Listener {
+  /** What clients connect to. */
+  readonly external: boolean;
+  /** What only the operator's own programs should reach: API, health. */
+  readonly internal: boolean;
+  /** '' for all addresses. */
+  readonly address: string;
+  readonly port: number;
+  /** Undefined for one without TLS. */
+  readonly tls: TlsSource | undefined;
+}
+
+/** What is listened on, the external address first (Centrifugo: runHTTPServers). */
+export function listenersOf({ http_server: http }: Pick<Config, 'http_server'>): Listener[] {
+  const { address, port, tls_external } = http;
+  const shared: TlsSource | undefined = http.tls_autocert.enabled
+    ? 'tls_autocert'
+    : http.tls.enabled
+      ? 'tls'
+      : undefined;
+  const internalAddress = http.internal_address || address;
+  const internalPort = http.internal_port === '' ? port : Number(http.internal_port);
+  // Port 0 is any free one: asked for twice, it is two.
+  const anyFree = http.internal_port !== '' && internalPort === 0;
+  if (internalAddress === address && internalPort === port && !anyFree) {
+    return [{ external: true, internal: true, address, port, tls: shared }];
+  }
+  const own = http.internal_tls.enabled ? 'internal_tls' : tls_external ? undefined : shared;
+  return [
+    { external: true, internal: false, address, port, tls: shared },
+    { external: false, internal: true, address: internalAddress, port: internalPort, tls: own },
+  ];
+}
