@@ -2,6 +2,7 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { type Issuing, openIssuing } from './acme/open.js';
 import { version } from './cli/version.js';
 import { Cluster } from './cluster/cluster.js';
 import { redisLink } from './cluster/redis-link.js';
@@ -49,9 +50,11 @@ export async function serve(loaded: LoadedConfig): Promise<void> {
   // Main holds nothing of another thread's that could be lost.
   main.mesh.on(RecordKind.overflow, () => {});
   const listeners = listenersOf(config);
+  const issuing = await openIssuing(config.http_server.tls_autocert, log);
   const certificates = new CertificateStore(config.http_server, {
     listeners,
     log,
+    issued: issuing?.cached,
     changed: (fresh) => supervisor.renew(fresh),
   });
   const acceptors = listeners.map(({ tls }) => createAcceptor(tls !== undefined));
@@ -67,7 +70,7 @@ export async function serve(loaded: LoadedConfig): Promise<void> {
   const end = (exitCode: number): void => {
     if (ending) return;
     ending = true;
-    void shutDown(exitCode, { supervisor, acceptors, cluster }, config.shutdown.timeout, log);
+    void shutDown(exitCode, { supervisor, acceptors, issuing, cluster }, config.shutdown.timeout, log);
   };
   const supervisor = new Supervisor({
     entry: new URL('./worker.js', import.meta.url),
@@ -94,6 +97,7 @@ export async function serve(loaded: LoadedConfig): Promise<void> {
   const ports: number[] = [];
   for (const [i, { address, port }] of listeners.entries()) ports.push(await acceptors[i]!.listen(address, port));
   certificates.watch();
+  issuing?.run((fresh) => certificates.issued(fresh));
   if (config.pid_file !== '') writeFileSync(config.pid_file, `${process.pid}\n`);
   process.on('SIGHUP', () => reload(loaded, supervisor, certificates, log));
   process.on('SIGINT', () => end(0));
@@ -137,7 +141,12 @@ function reload(loaded: LoadedConfig, supervisor: Supervisor, certificates: Cert
 
 async function shutDown(
   exitCode: number,
-  parts: { supervisor: Supervisor; acceptors: readonly Acceptor[]; cluster: Cluster | undefined },
+  parts: {
+    supervisor: Supervisor;
+    acceptors: readonly Acceptor[];
+    issuing: Issuing | undefined;
+    cluster: Cluster | undefined;
+  },
   timeoutMs: number,
   log: Log,
 ): Promise<void> {
@@ -148,6 +157,7 @@ async function shutDown(
     // a thread ends that has sockets.
     process.kill(process.pid, 'SIGKILL');
   }, timeoutMs);
+  parts.issuing?.close();
   for (const acceptor of parts.acceptors) acceptor.close();
   // Before connections are closed: surveys of other nodes need not wait for this one.
   await parts.cluster?.leave();

@@ -20,7 +20,6 @@ const notTheEngine = unused('only memory and Redis are');
 const outgoing = never('these connections are outgoing: no client connects');
 const incoming = never('these connections are incoming: there is no certificate of a server to check');
 const noReplicas = never('nothing is read from replicas, which may be behind; nor does Centrifugo 6.9');
-const noOtherTransport = notYet('clients connect by WebSocket, HTTP streaming or Server-Sent Events');
 const unusedProxy = warned('nothing that is supported asks this proxy');
 const buffers = never('uWebSockets.js manages its buffers itself');
 
@@ -35,7 +34,6 @@ export const supportTable: Readonly<Record<string, Support>> = {
   http_server: supported,
   ...listenerTls('http_server.tls'),
   ...listenerTls('http_server.internal_tls'),
-  ...switched('http_server.tls_autocert', notYet('certificates come from files')),
   'http_server.http3': notYet('no HTTP/3 server for Node.js is ready for production'),
   'http_server.h2c_external': notYet('clients connect over HTTP/1.1'),
   log: supported,

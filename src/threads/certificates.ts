@@ -15,6 +15,8 @@ const FILES_CHECK_MS = 5_000;
 export interface CertificatesDeps {
   readonly listeners: readonly Listener[];
   readonly log: Pick<Log, 'info' | 'warn' | 'error'>;
+  /** What `tls_autocert` has from former times. */
+  readonly issued: ServerTls | undefined;
   /** They are other ones now. */
   readonly changed: (certificates: Certificates) => void;
 }
@@ -31,6 +33,7 @@ export class CertificateStore {
     private http: HttpServerConfig,
     private readonly deps: CertificatesDeps,
   ) {
+    this.#issued = deps.issued;
     this.#current = this.#read();
     for (const certificate of new Set(this.#current)) this.#check(certificate);
   }

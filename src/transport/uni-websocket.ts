@@ -1,8 +1,8 @@
 import type { Peer } from '../clients/socket.js';
 import { readOrigins } from './handshake.js';
 import { connectParameter, readConnect } from './read-connect.js';
-import { UniConnection, type UniWebSocketOptions } from './uni-connection.js';
 import type { Routes } from './secure-app.js';
+import { UniConnection, type UniWebSocketOptions } from './uni-connection.js';
 import { serveWebSocket, type WebSocketEndpoint } from './websocket.js';
 
 export interface UniWebSocketEndpoint extends WebSocketEndpoint {

@@ -45,6 +45,34 @@ describe('http_server', () => {
   });
 });
 
+test('tls_autocert', () => {
+  const good = { enabled: true, http: true, host_whitelist: ['chat.example.org', 'bücher.example'] };
+  const problems = (autocert: object) => check({ http_server: { tls_autocert: { ...good, ...autocert } } });
+  const at = (problem: string) => [`http_server.tls_autocert.${problem}`];
+  expect(problems({})).toEqual([]);
+  expect(problems({ server_name: 'chat.example.org', http_addr: '127.0.0.1:8080' })).toEqual([]);
+  expect(problems({ enabled: false, http: false, host_whitelist: [] })).toEqual([]);
+  expect(problems({ http: false })).toEqual(
+    at('http: must be on: TLS-ALPN-01 challenges cannot be answered, only HTTP-01'),
+  );
+  expect(problems({ host_whitelist: [] })).toEqual(
+    at('host_whitelist: must be set: certificates are asked for before clients come'),
+  );
+  for (const host of ['*.example.org', '127.0.0.1', '::1', 'a/b', 'a b', '']) {
+    expect(problems({ host_whitelist: [host] })).toEqual(
+      at(`host_whitelist: ${JSON.stringify(host)} is not a host name`),
+    );
+  }
+  expect(problems({ host_whitelist: Array.from({ length: 101 }, (_, i) => `h${i}.example.org`) })).toEqual(
+    at('host_whitelist: has more than 100 names'),
+  );
+  expect(problems({ server_name: 'other.example.org' })).toEqual(
+    at('server_name: "other.example.org" is not in host_whitelist'),
+  );
+  expect(problems({ http_addr: 'http' })).toEqual(at('http_addr: "http" is not host:port'));
+  expect(problems({ directory_url: 'ftp://x' })).toEqual(at('directory_url: is not a URL'));
+});
+
 describe('workers', () => {
   test('a ring is a power of two, owners are workers', () => {
     expect(check({ workers: { ring_size: 65536, count: 4, owners: 4 } })).toEqual([]);

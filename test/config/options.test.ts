@@ -60,12 +60,13 @@ test('every option of Centrifugo is known, with its kind and its default', () =>
   expect(wrong).toEqual([]);
 });
 
-test('there are no options but those of Centrifugo, those under workers and dev, and how channels are sharded', () => {
+test('there are no options but those of Centrifugo, those under workers and dev, how channels are sharded, and the directory of the authority', () => {
   const theirs = new Set(known.map(([path]) => path));
   const sharding =
     /^(engine|broker|broker\.redisnats|presence_manager)\.redis\.(sharding|previous_address|previous_sharding)$/;
   const ours = [...options.keys()].filter((path) => !theirs.has(path) && !path.includes('[]') && !sharding.test(path));
   expect(ours).toEqual([
+    'http_server.tls_autocert.directory_url',
     'workers',
     'workers.count',
     'workers.owners',

@@ -76,7 +76,7 @@ test('what is missing or wrong is named, without what it contains', () => {
 
 test('when a certificate ends', () => {
   const day = 24 * 3600 * 1000;
-  const { cert, key } = authority.issue('server', { days: 3 });
+  const { cert, key } = authority.issue('server', { to: 3 * day });
   const expires = expiresAtMs(read({ enabled: true, cert_pem: cert, key_pem: key })!.cert);
   expect(Math.abs(expires - Date.now() - 3 * day)).toBeLessThan(day / 10);
 });

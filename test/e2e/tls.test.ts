@@ -28,6 +28,8 @@ beforeAll(() => {
 });
 afterAll(() => authority.close());
 
+const EXPIRED = { from: -120_000, to: -60_000 };
+
 const files = ({ certPath, keyPath }: Issued) => ({ enabled: true, cert_pem: certPath, key_pem: keyPath });
 
 async function start(http: ConfigPart, more: ConfigPart = {}): Promise<TestServer> {
@@ -208,7 +210,7 @@ describe('certificates of clients', () => {
     expect([await health({ cert, key }), await open({ cert, key, ...versions })]).toEqual([200, 'open']);
     expect([await health({}), await open(versions)]).toEqual([400, 400]);
     const refused = /^(EPROTO|ECONNRESET|ERR_SSL_(TLSV1_ALERT_UNKNOWN_CA|SSLV3_ALERT_CERTIFICATE_EXPIRED))$/;
-    for (const wrong of [foreign.issue('client'), authority.issue('client', { days: -1 })]) {
+    for (const wrong of [foreign.issue('client'), authority.issue('client', EXPIRED)]) {
       const shown = { cert: wrong.cert, key: wrong.key };
       expect(await health(shown)).toMatch(refused);
       expect(await open({ ...shown, ...versions })).toMatch(refused);
@@ -241,7 +243,7 @@ describe('a certificate that', () => {
   });
 
   test('has expired is used, and the log says so', async () => {
-    const expired = authority.issue('expired', { days: -1 });
+    const expired = authority.issue('expired', EXPIRED);
     const server = await start({ tls: files(expired) });
     await server.logged(({ msg }) => msg.startsWith('a certificate has expired'));
     expect(await get(`${server.http}/health`)).toBe('CERT_HAS_EXPIRED');
@@ -249,7 +251,8 @@ describe('a certificate that', () => {
   });
 });
 
-describe('new certificates without a restart', () => {
+// Files are looked at every five seconds, some of them twice.
+describe('new certificates without a restart', { timeout: 60_000 }, () => {
   function directory(): string {
     const path = mkdtempSync(join(tmpdir(), 'gyre-rotation-'));
     onTestFinished(() => rmSync(path, { recursive: true }));

@@ -1,6 +1,7 @@
 import type { Config } from '../config.js';
 import { listenersOf } from '../listeners.js';
 import { readServerTls } from '../server-tls.js';
+import { checkAutocert } from './autocert.js';
 import type { Report } from './report.js';
 
 const MAX_PORT = 65_535;
@@ -9,6 +10,7 @@ export function checkHttpServer(config: Config, report: Report): void {
   const { http_server: http } = config;
   checkInternalPort(http.internal_port, report);
   checkH2c(config, report);
+  checkAutocert(config, report);
   for (const source of ['tls', 'internal_tls'] as const) {
     if (listenersOf(config).some(({ tls }) => tls === source))
       readServerTls(http[source], `http_server.${source}`, report);

@@ -24,6 +24,10 @@ export const tlsAutocert = section(
     server_name: text('', 'Host name assumed for clients that send none.'),
     http: bool('Answers HTTP-01 challenges.'),
     http_addr: text(':80', 'Address that HTTP-01 challenges are answered on.'),
+    directory_url: text(
+      'https://acme-v02.api.letsencrypt.org/directory',
+      "ACME directory of the authority; Let's Encrypt's by default. An option of Gyre's own.",
+    ),
   },
   'Automatic certificates by ACME.',
 );
