@@ -25,6 +25,8 @@ export class UniConnection implements Socket {
   }
 
   open(open: OpenSession, peer: Peer): void {
+    // The client may have left while its message was read: then nobody would hear of it.
+    if (this.stream.destroyed) return;
     this.stream.on('drain', () => this.guard(() => this.session?.drained()));
     this.stream.once('close', () => this.closed());
     // It is followed by `close`, and unheard it would be thrown.

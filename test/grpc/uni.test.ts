@@ -1,12 +1,22 @@
+import { PassThrough } from 'node:stream';
 import { status } from '@grpc/grpc-js';
 import { expect, onTestFinished, test } from 'vitest';
 import { BUFFERED, type Peer, type Session, type Socket } from '../../src/clients/socket.js';
 import { addUniStream, type UniEndpoint } from '../../src/grpc/uni.js';
+import { type UniCall, UniConnection } from '../../src/grpc/uni-connection.js';
 import { protobufCodec } from '../../src/protocol/codecs.js';
 import type { Bytes, ConnectRequest } from '../../src/protocol/messages.js';
 import { UniClient } from '../support/grpc.js';
 import { until } from '../support/until.js';
 import { listening } from './serving.js';
+
+const PEER: Peer = {
+  transport: 'uni_grpc',
+  protocol: 'protobuf',
+  framePingPong: false,
+  headers: {},
+  remoteAddress: '127.0.0.1',
+};
 
 class FakeSession implements Session {
   readonly requests: ConnectRequest[] = [];
@@ -163,6 +173,17 @@ test('a polite end of a client that does not read can be cut short', async () =>
   socket.end(3008, 'slow');
   socket.destroy();
   await until('closed', () => told.includes('closed'));
+});
+
+test('no session for a client that left before', () => {
+  const stream = new PassThrough().destroy();
+  const opened: Peer[] = [];
+  const connection = new UniConnection({ call: { stream } } as unknown as UniCall, () => {});
+  connection.open((socket, peer) => {
+    opened.push(peer);
+    return new FakeSession(socket, peer);
+  }, PEER);
+  expect(opened).toEqual([]);
 });
 
 test('malformed requests, too many connections, and sessions that fail', async () => {
