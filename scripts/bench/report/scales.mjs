@@ -27,10 +27,13 @@ export function percentiles(max) {
   return { at: (p) => nines(p) / end, ticks: PERCENTILES.filter((p) => p <= max) };
 }
 
+/** Beyond it labels of more ticks than one a power of ten would run into each other. */
+const CROWDED = 12;
+
 /** Ratios, with 1 in the middle: twice as much is as far from it as half as much. */
 export function ratios(values) {
   const reach = Math.max(2, ...values.map((value) => Math.max(value, 1 / value))) * 1.1;
-  const steps = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100];
+  const steps = reach > CROWDED ? [0.01, 0.1, 1, 10, 100] : [0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50];
   const shown = steps.filter((step) => step >= 1 / reach && step <= reach);
   return { at: (value) => 0.5 + Math.log(value) / (2 * Math.log(reach)), ticks: shown };
 }
