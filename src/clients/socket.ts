@@ -37,7 +37,6 @@ export interface Peer {
   readonly framePingPong: boolean;
   /** Request headers that the configuration asks for (user id header, proxied headers), names in lower case. */
   readonly headers: Readonly<Record<string, string>>;
-  readonly remoteAddress: string;
 }
 
 /** One connection, as its transport sees it. Calls come from the socket's own thread, never after `closed`. */

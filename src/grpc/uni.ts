@@ -40,7 +40,6 @@ function peerOf(call: UniCall, names: readonly string[]): Peer {
     protocol: 'protobuf',
     framePingPong: false,
     headers: Object.fromEntries(names.flatMap((name) => headerOf(call.metadata, name))),
-    remoteAddress: addressOf(call.getPeer()),
   };
 }
 
@@ -50,6 +49,3 @@ const headerOf = (metadata: Metadata, name: string): [name: string, value: strin
     .get(name)
     .slice(0, 1)
     .map((value) => [name, value.toString()]);
-
-/** Without the port; IPv4 in IPv6, as a dual-stack listener sees it, is IPv4. */
-const addressOf = (peer: string): string => peer.replace(/:\d+$/, '').replace(/^::ffff:(?=\d+\.)/, '');

@@ -1,7 +1,6 @@
 /** The WebSocket opening handshake: who may connect, and what they ask for. */
 import type { Peer } from '../clients/socket.js';
-import { formatAddress } from './address.js';
-import type { HttpRequest, HttpResponse } from './uws.js';
+import type { HttpRequest } from './uws.js';
 
 const PROTOBUF = 'centrifuge-protobuf';
 const SUBPROTOCOLS = new Set(['centrifuge-json', PROTOBUF]);
@@ -42,28 +41,19 @@ export function chooseSubprotocol(offered: string): string {
 
 /** What a client asks for in the URL and by the subprotocol. */
 export function readWishes(req: HttpRequest, subprotocol: string): Pick<Peer, 'protocol' | 'framePingPong'> {
-  const query = new URLSearchParams(req.getQuery() ?? '');
+  const query = req.getQuery();
+  const asked = query ? new URLSearchParams(query) : undefined;
   const wantsProtobuf =
-    subprotocol === PROTOBUF || query.get('cf_protocol') === 'protobuf' || query.get('format') === 'protobuf';
+    subprotocol === PROTOBUF || asked?.get('cf_protocol') === 'protobuf' || asked?.get('format') === 'protobuf';
   return {
     protocol: wantsProtobuf ? 'protobuf' : 'json',
-    framePingPong: query.get('cf_ws_frame_ping_pong') === 'true',
+    framePingPong: asked?.get('cf_ws_frame_ping_pong') === 'true',
   };
 }
 
-/** Where a connection comes from; copied, as the request is gone when the callback returns. */
-export function readOrigins(
-  req: HttpRequest,
-  res: HttpResponse,
-  headers: readonly string[],
-): Pick<Peer, 'headers' | 'remoteAddress'> {
-  return {
-    headers: headers.length === 0 ? NO_HEADERS : copyHeaders(req, headers),
-    remoteAddress: formatAddress(new Uint8Array(res.getRemoteAddress())),
-  };
-}
-
-function copyHeaders(req: HttpRequest, names: readonly string[]): Record<string, string> {
+/** Request headers that sessions are given; copied, as the request is gone when the callback returns. */
+export function readHeaders(req: HttpRequest, names: readonly string[]): Peer['headers'] {
+  if (names.length === 0) return NO_HEADERS;
   const headers: Record<string, string> = {};
   for (const name of names) {
     const value = req.getHeader(name);

@@ -1,6 +1,5 @@
 /** HTTP routes on an app: reads requests whole, runs their handlers, writes the answers. */
 import { STATUS_CODES } from 'node:http';
-import { formatAddress } from './address.js';
 import type {
   HttpHandler,
   HttpRequest,
@@ -61,7 +60,7 @@ class Exchange {
   }
 
   run(req: uws.HttpRequest, route: HttpRoute | StreamRoute): void {
-    const request = new Request(req, this.res, route.headers);
+    const request = new Request(req, route.headers);
     if (hasBody(req)) {
       this.watchAbort();
       this.collectBody(Number(req.getHeader('content-length')), route.maxBodyBytes, (body) => {
@@ -157,19 +156,11 @@ class Request implements HttpRequest {
   body: Buffer = NO_BODY;
   private readonly headers: Record<string, string> = {};
 
-  constructor(
-    req: uws.HttpRequest,
-    private readonly res: uws.HttpResponse,
-    headerNames: readonly string[],
-  ) {
+  constructor(req: uws.HttpRequest, headerNames: readonly string[]) {
     this.method = req.getMethod();
     this.path = req.getUrl();
     this.query = req.getQuery() ?? '';
     for (const name of headerNames) this.headers[name] = req.getHeader(name);
-  }
-
-  remoteAddress(): string {
-    return formatAddress(new Uint8Array(this.res.getRemoteAddress()));
   }
 
   header(name: string): string {

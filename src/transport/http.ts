@@ -11,8 +11,6 @@ export interface HttpRequest {
   /** Raw query string, without '?'. */
   readonly query: string;
   readonly body: Buffer;
-  /** The peer's IP address. Only to be asked before the handler returns. */
-  remoteAddress(): string;
 }
 
 export interface HttpResponse {

@@ -83,7 +83,6 @@ export function begin(
     protocol: framing.codec.name,
     framePingPong: false,
     headers: Object.fromEntries(endpoint.headers.map((name) => [name, request.header(name)])),
-    remoteAddress: request.remoteAddress(),
   };
   return {
     headers: { ...cors, ...RESPONSE_HEADERS, 'Content-Type': framing.contentType },

@@ -1,5 +1,5 @@
 import type { Peer } from '../clients/socket.js';
-import { readOrigins } from './handshake.js';
+import { readHeaders } from './handshake.js';
 import { connectParameter, readConnect } from './read-connect.js';
 import type { Routes } from './secure-app.js';
 import { UniConnection, type UniWebSocketOptions } from './uni-connection.js';
@@ -12,7 +12,7 @@ export interface UniWebSocketEndpoint extends WebSocketEndpoint {
 /** Serve unidirectional connections on a path (Centrifugo `uniws`). No subprotocol is chosen. */
 export function registerUniWebSocket(app: Routes, endpoint: UniWebSocketEndpoint): void {
   serveWebSocket(app, endpoint, {
-    read(req, res) {
+    read(req) {
       const asked = connectParameter(req.getQuery() ?? '');
       const request = asked && readConnect(asked);
       if (asked !== undefined && request === undefined) return 'invalid connect request';
@@ -20,7 +20,7 @@ export function registerUniWebSocket(app: Routes, endpoint: UniWebSocketEndpoint
         transport: 'uni_websocket',
         protocol: 'json',
         framePingPong: false,
-        ...readOrigins(req, res, endpoint.headers),
+        headers: readHeaders(req, endpoint.headers),
       };
       return { peer, request, subprotocol: '' };
     },

@@ -7,7 +7,7 @@ import {
   chooseSubprotocol,
   type HandshakeRules,
   type Refusal,
-  readOrigins,
+  readHeaders,
   readWishes,
   refusal,
 } from './handshake.js';
@@ -33,7 +33,7 @@ export interface WebSocketEndpoint extends HandshakeRules {
 /** What tells kinds of endpoints apart. */
 export interface WebSocketKind {
   /** What a request to be upgraded asks for; or what is wrong with it, for an answer of 400. */
-  read(req: HttpRequest, res: HttpResponse): Offer | string;
+  read(req: HttpRequest): Offer | string;
   connection(ws: WebSocket<SocketData>, context: ConnectionContext, handshake: Handshake): Connection;
 }
 
@@ -42,12 +42,12 @@ type Offer = Pick<Handshake, 'peer' | 'request'> & { readonly subprotocol: strin
 /** Serve bidirectional connections on a path. Text and binary messages are both taken, whatever the protocol. */
 export function registerWebSocket(app: Routes, endpoint: WebSocketEndpoint): void {
   serveWebSocket(app, endpoint, {
-    read(req, res) {
+    read(req) {
       const subprotocol = chooseSubprotocol(req.getHeader('sec-websocket-protocol'));
       const peer: Peer = {
         transport: 'websocket',
         ...readWishes(req, subprotocol),
-        ...readOrigins(req, res, endpoint.headers),
+        headers: readHeaders(req, endpoint.headers),
       };
       return { peer, subprotocol };
     },
@@ -76,12 +76,11 @@ export function serveWebSocket(app: Routes, endpoint: WebSocketEndpoint, kind: W
     closeOnBackpressureLimit: false,
 
     upgrade(res, req, socketContext) {
-      const decision = decide(req, res, endpoint, kind, limits);
+      const decision = decide(req, endpoint, kind, limits);
       if (typeof decision === 'number') return refuse(res, decision);
       if (typeof decision === 'string') return refuse(res, 400, decision);
-      const { subprotocol, ...handshake } = decision;
+      const { handshake, subprotocol, extensions } = decision;
       const data: SocketData = { handshake, connection: undefined };
-      const extensions = req.getHeader('sec-websocket-extensions');
       res.upgrade(data, req.getHeader('sec-websocket-key'), subprotocol, extensions, socketContext);
     },
     open(ws) {
@@ -103,23 +102,30 @@ export function serveWebSocket(app: Routes, endpoint: WebSocketEndpoint, kind: W
   });
 }
 
+interface Accepted {
+  readonly handshake: Handshake;
+  readonly subprotocol: string;
+  /** As the client offers them. */
+  readonly extensions: string;
+}
+
 /** What to do with an upgrade request: refuse with a status or as malformed, or accept on these terms. */
 function decide(
   req: HttpRequest,
-  res: HttpResponse,
   endpoint: WebSocketEndpoint,
   kind: WebSocketKind,
   limits: WebSocketLimits,
-): Refusal | string | (Handshake & Offer) {
+): Refusal | string | Accepted {
   try {
     const status = refusal(req, endpoint);
     if (status !== undefined) return status;
-    const offer = kind.read(req, res);
+    const offer = kind.read(req);
     if (typeof offer === 'string') return offer;
-    const offersDeflate = req.getHeader('sec-websocket-extensions').includes('permessage-deflate');
-    const compressed = endpoint.options.compression && offersDeflate;
+    const { peer, request, subprotocol } = offer;
+    const extensions = req.getHeader('sec-websocket-extensions');
+    const compressed = endpoint.options.compression && extensions.includes('permessage-deflate');
     const maxMessageBytes = compressed ? limits.maxDecompressedBytes : limits.maxMessageBytes;
-    return { ...offer, compressed, maxMessageBytes };
+    return { handshake: { peer, compressed, maxMessageBytes, request }, subprotocol, extensions };
   } catch (error) {
     endpoint.onError(error);
     return 500;

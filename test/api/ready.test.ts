@@ -17,7 +17,6 @@ async function ready(workers: ShardHealth[][], main: ShardHealth[], silent: numb
     path: route.path,
     query: '',
     body: Buffer.alloc(0),
-    remoteAddress: () => '127.0.0.1',
     header: () => '',
   };
   const { status, headers, body } = await route.handle(request);

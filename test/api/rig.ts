@@ -141,7 +141,6 @@ export function rig(
       path,
       query: sent.query ?? '',
       body: Buffer.from(body),
-      remoteAddress: () => '127.0.0.1',
       header: (name) => {
         if (!route.headers.includes(name)) throw new Error(`header ${name} is not registered`);
         return headers[name] ?? '';

@@ -103,7 +103,6 @@ export class Rig {
       protocol: 'json',
       framePingPong: false,
       headers: {},
-      remoteAddress: '127.0.0.1',
       ...peer,
     });
   }

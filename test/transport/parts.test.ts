@@ -3,7 +3,6 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Socket } from '../../src/clients/socket.js';
 import { globToRegExp } from '../../src/lib/glob.js';
-import { formatAddress } from '../../src/transport/address.js';
 import { chooseSubprotocol } from '../../src/transport/handshake.js';
 import { compileOrigins } from '../../src/transport/origins.js';
 import { StallWatch } from '../../src/transport/stalls.js';
@@ -59,23 +58,6 @@ describe('origins', () => {
 
   it('of a malformed list are an error at start', () => {
     expect(() => compileOrigins(['https://[a'])).toThrow('unclosed [ in pattern "https://[a"');
-  });
-});
-
-describe('addresses', () => {
-  const v6 = (...groups: number[]) => Uint8Array.from(groups.flatMap((group) => [group >> 8, group & 255]));
-  it.each([
-    [Uint8Array.of(127, 0, 0, 1), '127.0.0.1'],
-    [v6(0, 0, 0, 0, 0, 0xffff, 0xc0a8, 0x0102), '192.168.1.2'],
-    [v6(0, 0, 0, 0, 0, 0, 0, 1), '::1'],
-    [v6(0, 0, 0, 0, 0, 0, 0, 0), '::'],
-    [v6(0x2001, 0xdb8, 0, 0, 1, 0, 0, 1), '2001:db8::1:0:0:1'],
-    [v6(0x2001, 0xdb8, 0, 1, 1, 1, 1, 1), '2001:db8:0:1:1:1:1:1'],
-    [v6(0xfe80, 0, 0, 0, 0, 0, 0, 0), 'fe80::'],
-    [v6(1, 0, 0, 2, 0, 0, 0, 3), '1:0:0:2::3'],
-    [Uint8Array.of(), ''],
-  ])('%o reads %s', (bytes, text) => {
-    expect(formatAddress(bytes)).toBe(text);
   });
 });
 

@@ -68,7 +68,6 @@ describe('a stream', () => {
       protocol: 'json',
       framePingPong: false,
       headers: { 'x-user': 'ann' },
-      remoteAddress: '127.0.0.1',
     });
     await vi.waitFor(() => expect(session!.closes).toBe(1));
   });

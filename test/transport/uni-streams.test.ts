@@ -78,7 +78,6 @@ describe('a stream', () => {
       protocol: 'json',
       framePingPong: false,
       headers: { 'x-user': '' },
-      remoteAddress: '127.0.0.1',
     });
     await vi.waitFor(() => expect(sessions[0]!.closes).toBe(1));
   });

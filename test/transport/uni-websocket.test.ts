@@ -57,7 +57,6 @@ describe('a connect request', () => {
       protocol: 'json',
       framePingPong: false,
       headers: {},
-      remoteAddress: '127.0.0.1',
     });
     await vi.waitFor(() => expect(server.sessions[0]!.closes).toBe(1));
   });

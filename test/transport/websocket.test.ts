@@ -131,7 +131,6 @@ describe('handshake', () => {
       protocol: 'json',
       framePingPong: true,
       headers: { cookie, 'x-user': '42' },
-      remoteAddress: '127.0.0.1',
     });
   });
 });
