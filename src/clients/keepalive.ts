@@ -14,6 +14,11 @@ const CLOSE_WAIT_MS = 5_000;
 /** Instead of a `write_timeout` of 0. */
 const DEFAULT_WRITE_TIMEOUT_MS = 1_000;
 
+/** Pings of a thread that leave together, where there are so many: their pongs come together, too, and wake it once. */
+const PINGS_TOGETHER = 64;
+/** By this part of the interval, at most, a first ping comes early for that. */
+const PING_STEPS_MIN = 32;
+
 /** No such deadline. */
 const NEVER = Number.POSITIVE_INFINITY;
 
@@ -42,7 +47,7 @@ export class Keepalive extends TimerEntry {
   connected(): void {
     this.closeBy = NEVER;
     const { intervalMs } = pingsFor(this.client);
-    if (intervalMs > 0) this.pingAt = this.spread(intervalMs);
+    if (intervalMs > 0) this.pingAt = this.together(this.spread(intervalMs), intervalMs);
     this.connectionExpiry();
     this.arm();
   }
@@ -144,7 +149,7 @@ export class Keepalive extends TimerEntry {
     if (frame) client.socket.ping();
     if (message) client.write(client.codec.ping);
     this.awaitingPong = true;
-    this.pingAt = now + intervalMs;
+    this.pingAt = this.together(now + intervalMs, intervalMs);
     if (pongTimeoutMs > 0) this.pongBy = now + pongTimeoutMs;
   }
 
@@ -183,6 +188,18 @@ export class Keepalive extends TimerEntry {
   private spread(intervalMs: number): number {
     const { clock, random } = this.client.deps;
     return clock.now() + Math.floor((intervalMs / 2) * (1 + random()));
+  }
+
+  /**
+   * The latest time until `at` at which others are due as well. The ping interval has 32 such times, or twice or four times
+   * as many and so on: so however many connections come and go, each keeps its time, an interval after the other.
+   */
+  private together(at: number, intervalMs: number): number {
+    const { registry } = this.client.deps;
+    let steps = PING_STEPS_MIN;
+    while (registry.clients > steps * PINGS_TOGETHER) steps *= 2;
+    const stepMs = intervalMs / steps;
+    return Math.floor(at / stepMs) * stepMs;
   }
 
   private arm(): void {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { Rig, START_SECONDS, token } from '../support/rig.js';
+import { type Connection, Rig, START_SECONDS, token } from '../support/rig.js';
 
 const insecure = { client: { insecure: true } };
 
@@ -12,10 +12,28 @@ describe('pings', () => {
     rig.advance(200);
     expect(connection.read()).toEqual([{}]);
     connection.client.receive(Buffer.from('{}'));
-    rig.advance(24_900);
+    rig.advance(24_800);
     expect(connection.read()).toEqual([]);
     rig.advance(200);
     expect(connection.read()).toEqual([{}]);
+  });
+
+  test('few connections are pinged together, and stay together', async () => {
+    const rig = new Rig(insecure);
+    let drawn = 0;
+    Object.assign(rig.deps, { random: () => drawn++ / 40 });
+    const connections: Connection[] = [];
+    for (let i = 0; i < 40; i++) connections.push(await rig.connect());
+    const pinged: number[] = [];
+    for (let round = 0; round < 500; round++) {
+      rig.advance(100);
+      const pings = connections.filter((connection) => connection.read().length > 0);
+      for (const { client } of pings) client.receive(Buffer.from('{}'));
+      if (pings.length > 0) pinged.push(pings.length);
+    }
+    // First pings fall on half of the 32 times of an interval.
+    expect(pinged).toHaveLength(32);
+    expect(pinged.slice(16)).toEqual(pinged.slice(0, 16));
   });
 
   test('a client that does not answer is closed with 3012', async () => {
