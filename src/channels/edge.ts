@@ -222,7 +222,8 @@ export class Edge implements Channels {
     out.string(channel.name);
     out.u8(flags);
     if (announced !== undefined) writeAnnounced(out, announced);
-    this.#mesh.mustSend(channel.owner, out.view());
+    // Until the owner reads it there is a record too many for each publication: no reason to wake it.
+    this.#mesh.mustSend(channel.owner, out.view(), announced !== undefined);
   }
 
   #dropIfUnused(channel: EdgeChannel): void {

@@ -36,6 +36,8 @@ export class Link {
   readonly #inlineMaxBytes: number;
   #owed: Uint8Array[] = [];
   #owedBytes = 0;
+  /** Something was sent that the consumer should be woken for. */
+  #urgent = false;
   /** Changes whenever `owed` has been emptied: a loss marked in an earlier epoch has been told. */
   owedEpoch = 1;
   readonly counters: LinkCounters = { refused: 0, owed: 0, overflows: 0 };
@@ -51,12 +53,15 @@ export class Link {
   }
 
   send(record: Uint8Array): boolean {
+    this.#urgent = true;
     if (this.#owed.length === 0 && this.#write(record)) return true;
     this.counters.refused++;
     return false;
   }
 
-  mustSend(record: Uint8Array): void {
+  /** @param urgent  false: it is enough if the consumer finds it when it is awake anyway. */
+  mustSend(record: Uint8Array, urgent = true): void {
+    this.#urgent ||= urgent;
     if (this.#owed.length === 0 && this.#write(record)) return;
     this.counters.owed++;
     const bytes = record.length + OWED_RECORD_BYTES;
@@ -68,10 +73,15 @@ export class Link {
     this.#owedBytes += bytes;
   }
 
-  /** Hand over what waits, then show everything to the consumer. @returns whether it has something new to look at. */
+  /** Hand over what waits, then show everything to the consumer. @returns whether it is to be woken. */
   publish(): boolean {
-    if (this.#owed.length > 0) this.#payOwed();
-    return this.#ring.publish();
+    if (this.#owed.length > 0) {
+      this.#urgent = true;
+      this.#payOwed();
+    }
+    const wakes = this.#urgent;
+    this.#urgent = false;
+    return this.#ring.publish() && wakes;
   }
 
   #write(record: Uint8Array): boolean {

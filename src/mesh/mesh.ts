@@ -95,10 +95,13 @@ export class Mesh {
     return this.#links[slot]!.send(record);
   }
 
-  /** Send now or as soon as there is room, ahead of anything sent later. */
-  mustSend(slot: number, record: Uint8Array): void {
+  /**
+   * Send now or as soon as there is room, ahead of anything sent later.
+   * @param urgent  false: nobody is woken for it. It is read when the thread is awake anyway, at the latest by its safety poll.
+   */
+  mustSend(slot: number, record: Uint8Array, urgent = true): void {
     this.schedule();
-    this.#links[slot]!.mustSend(record);
+    this.#links[slot]!.mustSend(record, urgent);
   }
 
   /** Handle every record that has arrived, and those that this makes the thread send to itself. */

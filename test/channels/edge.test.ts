@@ -225,6 +225,7 @@ describe.each([0, 1])('a channel owned by worker %d, subscribed at worker 0', (o
       scene.threads[0]!.edge.unsubscribe(gone);
       const again = new TestMember(undefined, channel);
       const againAck = scene.start(0, again, { info: announced('a', true, true) });
+      scene.cluster.settle();
       scene.publish(channel, 'x');
       expect([goneAck(), staysAck()!.error, againAck()!.error]).toEqual([undefined, null, null]);
       expect([gone, stays, again].map(received)).toEqual([[], ['x'], ['x']]);

@@ -63,6 +63,18 @@ describe('a link', () => {
     expect(receive()).toEqual(['a1', 'a2']);
   });
 
+  it('wakes nobody for what is not urgent, unless something else goes along with it', () => {
+    const { link, receive } = createLink();
+    link.mustSend(record('m1'), false);
+    expect(link.publish()).toBe(false);
+    expect(receive()).toEqual(['m1']);
+    link.mustSend(record('m2'), false);
+    link.send(record('a1'));
+    link.mustSend(record('m3'), false);
+    expect(link.publish()).toBe(true);
+    expect(receive()).toEqual(['m2', 'a1', 'm3']);
+  });
+
   it('refuses when full, counts it, and takes records again once there is room', () => {
     const { link, receive } = createLink();
     const names = fill(link);
