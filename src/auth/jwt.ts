@@ -27,7 +27,12 @@ export interface Jwt {
 /** Buffer's own decoder skips what is not base64url; a token must not have two spellings. */
 const COMPACT_FORM = /^[\w-]+\.[\w-]+\.[\w-]*$/;
 
-const headerFields = new JsonFields<{ alg: string; kid: string }>({
+interface Header {
+  readonly alg: string;
+  readonly kid: string;
+}
+
+const headerFields = new JsonFields<Header>({
   alg: (reader) => reader.string(),
   kid: (reader) => reader.string(),
 });
@@ -37,8 +42,7 @@ export function parseJwt(token: string): Jwt {
   if (!COMPACT_FORM.test(token)) throw new TokenError('invalid', 'not a JSON Web Token');
   const first = token.indexOf('.');
   const second = token.indexOf('.', first + 1);
-  const header = Buffer.from(token.slice(0, first), 'base64url');
-  const { alg, kid } = readObject(header, { alg: '', kid: '' }, headerFields);
+  const { alg, kid } = readHeader(token.slice(0, first));
   return {
     alg,
     kid,
@@ -46,4 +50,14 @@ export function parseJwt(token: string): Jwt {
     payload: Buffer.from(token.slice(first + 1, second), 'base64url'),
     signature: Buffer.from(token.slice(second + 1), 'base64url'),
   };
+}
+
+/** Tokens of one issuer begin alike, so what was read last is kept. */
+let last: { readonly encoded: string; readonly header: Header } | undefined;
+
+function readHeader(encoded: string): Header {
+  if (last?.encoded === encoded) return last.header;
+  const header = readObject(Buffer.from(encoded, 'base64url'), { alg: '', kid: '' }, headerFields);
+  last = { encoded, header };
+  return header;
 }

@@ -167,10 +167,13 @@ function expiry({ expireAt, exp }: RegisteredClaims): number {
   return Math.max(0, expireAt ?? Math.trunc(exp ?? 0));
 }
 
+const NO_SUBSCRIPTIONS: ReadonlyMap<string, SubscriptionClaims> = new Map();
+
 function serverSubscriptions(
   subs: Record<string, SubscriptionClaims>,
   channels: readonly string[],
 ): ReadonlyMap<string, SubscriptionClaims> {
   const named = Object.entries(subs);
+  if (named.length === 0 && channels.length === 0) return NO_SUBSCRIPTIONS;
   return new Map(named.length > 0 ? named : channels.map((channel) => [channel, {}]));
 }

@@ -187,6 +187,8 @@ export class Attaching implements Joining {
 
 export interface AttachRequest {
   readonly edgeId: number;
+  /** Of the channel. */
+  readonly name: string;
   readonly flags: number;
   readonly since: StreamPosition | undefined;
   /** The edge has everything after `since` up to this offset. */
@@ -194,8 +196,8 @@ export interface AttachRequest {
   readonly who: Announcement | undefined;
 }
 
-/** What follows the call's number in an attach record, but for the channel's name, which is between the two. */
-export function readAttach(record: ByteReader): AttachRequest & { readonly name: string } {
+/** What follows the call's number in an attach record. */
+export function readAttach(record: ByteReader): AttachRequest {
   const edgeId = record.u32le();
   const name = record.string();
   const flags = record.u8();

@@ -210,8 +210,8 @@ export class Owner implements BrokerSink, AttachingHost, FollowerHost, LastSeenH
   // ---- coming and going ----
 
   #attach(record: ByteReader, ticket: Ticket): void {
-    const { name, ...request } = readAttach(record);
-    const channel = this.#own(name);
+    const request = readAttach(record);
+    const channel = this.#own(request.name);
     const attaching = new Attaching(this, channel, ticket, request);
     channel.expect(attaching);
     attaching.start();

@@ -5,7 +5,7 @@ import type { SubscribeGrant } from '../auth/grant.js';
 import type { SubscribeAck, SubscribeCall } from '../channels/channels.js';
 import { compileFilter, FilterError, type TagsFilter } from '../channels/filter.js';
 import { errors } from '../protocol/codes.js';
-import type { FilterNode, SubscribeResult } from '../protocol/messages.js';
+import type { FilterNode, Publications, SubscribeResult } from '../protocol/messages.js';
 import type { Refusal } from './client.js';
 import type { Subscription } from './subscription.js';
 
@@ -132,30 +132,28 @@ function subscribeResult(
   ack: SubscribeAck,
   ttl: number,
 ): SubscribeResult {
-  const result: SubscribeResult = {};
-  if (subscription.clientSideRefresh && grant.expireAt > 0) {
-    result.expires = true;
-    result.ttl = ttl;
-  }
-  if (grant.data !== undefined) result.data = grant.data;
-  if (call.positioned) {
-    result.positioned = true;
-    result.recoverable = grant.recoverable;
-    result.epoch = ack.epoch;
+  const { positioned, delta } = call;
+  const { recovered } = ack;
+  const expires = subscription.clientSideRefresh && grant.expireAt > 0;
+  // What has nothing to say is there too: one shape for all. It is left out when the result is written.
+  return {
+    expires,
+    ttl: expires ? ttl : 0,
+    recoverable: positioned && grant.recoverable,
+    epoch: positioned ? ack.epoch : '',
+    publications: recovered ? ack.publications : NO_PUBLICATIONS,
+    recovered,
     // The SDK counts on from where it was, by the publications that follow.
-    result.offset = ack.recovered ? wanted.offset : ack.offset;
-  }
-  if (call.delta) {
-    result.delta = true;
-    result.dataAsString = subscription.subscriber.codec.name === 'json';
-  }
-  if (ack.recovered) {
-    result.recovered = true;
-    result.publications = ack.publications;
-  }
-  result.wasRecovering = wanted.recover || recovers(grant, wanted);
-  return result;
+    offset: !positioned ? 0 : recovered ? wanted.offset : ack.offset,
+    positioned,
+    data: grant.data,
+    wasRecovering: wanted.recover || recovers(grant, wanted),
+    delta,
+    dataAsString: delta && subscription.subscriber.codec.name === 'json',
+  };
 }
+
+const NO_PUBLICATIONS: Publications = Object.freeze([]);
 
 /** Tokens and replies with a longer life are taken for a mistake. */
 export const TTL_MAX_SECONDS = 365 * 24 * 3600;

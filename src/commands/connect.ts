@@ -100,35 +100,38 @@ function finish(
   granted: Granted,
   data: Bytes | undefined,
 ): void {
-  const done = (refusal: Refusal | null, subs?: Record<string, SubscribeResult>): void => {
-    if (refusal !== null) client.refuseConnect(id, refusal);
-    else client.connected(id, { ...connectResult(client, deps, subs), data });
-  };
-  if (granted.size === 0) done(null);
-  else subscribeAll(client, granted, request.subs, done);
+  const answer = (subs?: Record<string, SubscribeResult>): void =>
+    client.connected(id, connectResult(client, deps, subs, data));
+  if (granted.size === 0) answer();
+  else
+    subscribeAll(client, granted, request.subs, (refusal, subs) => {
+      if (refusal !== null) client.refuseConnect(id, refusal);
+      else answer(subs);
+    });
 }
 
+/** What has nothing to say is there too: one shape for all. It is left out when the result is written. */
 function connectResult(
   client: Client,
   { config, clock, version, nodeUid, proxies }: CommandDeps,
   subs: Record<string, SubscribeResult> | undefined,
+  data: Bytes | undefined,
 ): ConnectResult {
   const { ping_interval, pong_timeout, connect_include_server_time } = config.client;
-  const result: ConnectResult = { client: client.id, version };
   // Clients need not know when the server renews the connection itself.
-  if (client.expireAt > 0 && proxies.get('refresh') === undefined) {
-    result.expires = true;
-    result.ttl = secondsLeft(client.expireAt, clock.now());
-  }
-  if (subs !== undefined) result.subs = subs;
-  if (ping_interval > 0 && !client.framePingPong) {
-    result.ping = Math.floor(ping_interval / 1000);
-    result.pong = pong_timeout > 0 && !client.unidirectional;
-  }
-  if (client.session !== '') {
-    result.session = client.session;
-    if (!client.unidirectional) result.node = nodeUid;
-  }
-  if (connect_include_server_time) result.time = clock.now();
-  return result;
+  const expires = client.expireAt > 0 && proxies.get('refresh') === undefined;
+  const pings = ping_interval > 0 && !client.framePingPong;
+  return {
+    client: client.id,
+    version,
+    expires,
+    ttl: expires ? secondsLeft(client.expireAt, clock.now()) : 0,
+    data,
+    subs,
+    ping: pings ? Math.floor(ping_interval / 1000) : 0,
+    pong: pings && pong_timeout > 0 && !client.unidirectional,
+    session: client.session,
+    node: client.session === '' || client.unidirectional ? '' : nodeUid,
+    time: connect_include_server_time ? clock.now() : 0,
+  };
 }

@@ -159,7 +159,7 @@ export interface ConnectResult {
   expires?: boolean;
   ttl?: number;
   data?: Bytes | undefined;
-  subs?: Record<string, SubscribeResult>;
+  subs?: Record<string, SubscribeResult> | undefined;
   /** Seconds. */
   ping?: number;
   pong?: boolean;

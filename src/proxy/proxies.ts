@@ -89,6 +89,7 @@ export class Proxies {
 
   /** What has to be kept of them once the client is connected. */
   kept(headers: ClientHeaders): ClientHeaders {
+    if (headers === NO_HEADERS) return headers;
     const transport = pick(headers.transport, headers.overGrpc ? this.#laterMetadata : this.#laterTransport);
     const emulated = pick(headers.emulated, this.#laterEmulated);
     const nothing = transport === NO_HEADERS.transport && emulated === NO_HEADERS.emulated;
