@@ -11,6 +11,9 @@ import type { Question } from './question.js';
 import { unaryMethod } from './service.js';
 import { SubscribeStream } from './subscribe-stream.js';
 
+/** The header that tells the application how long it has takes eight digits. What decides is our own clock. */
+const TIMEOUT_MAX_MS = 99_999_999;
+
 export class GrpcCarrier implements Carrier {
   readonly #backend: GrpcBackend;
 
@@ -27,7 +30,9 @@ export class GrpcCarrier implements Carrier {
   async ask<R>(question: Question, form: AnswerForm<R>): Promise<Answer<R>> {
     const { path, requestSerialize, responseDeserialize } = unaryMethod(form.method);
     const request = requestSerialize(this.#request(question));
-    const reply = await this.#backend.call(path, this.#metadata(question), request);
+    const metadata = this.#metadata(question);
+    metadata.set('grpc-timeout', `${Math.min(this.options.timeout, TIMEOUT_MAX_MS)}m`);
+    const reply = await this.#backend.call(path, metadata, request);
     return readMessage(responseDeserialize(reply), form);
   }
 

@@ -141,6 +141,7 @@ describe('compression', () => {
     const asked = askRpc(proxy, about(), ask);
     const [stream, headers] = (await heard) as [ServerHttp2Stream, IncomingHttpHeaders];
     expect(headers['grpc-encoding']).toBe(encoding);
+    expect(headers['grpc-timeout']).toBe('5000m');
     stream.respond({ ':status': 404 }, { endStream: true });
     expect(await asked).toEqual(failed);
   });
