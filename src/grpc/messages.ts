@@ -7,6 +7,8 @@ import type { ChannelsResult } from '../api/channels.js';
 import type { InfoResult } from '../api/info.js';
 import type { AnyMethod } from '../api/method.js';
 import { methods } from '../api/methods.js';
+import { decoded } from '../protocol/entry.js';
+import type { HistoryResult } from '../protocol/messages.js';
 
 /** Decoded: every field is there, a message that was not sent is null. Or about to be encoded. */
 export type Message = Record<string, unknown>;
@@ -19,6 +21,12 @@ interface Conversion {
 const conversions: Readonly<Record<string, Conversion>> = {
   publish: { request: withOpaqueData },
   broadcast: { request: withOpaqueData },
+  history: {
+    result: (result) => {
+      const { publications, epoch, offset } = result as HistoryResult;
+      return { publications: decoded(publications), epoch, offset };
+    },
+  },
   info: {
     result: (result) => ({
       nodes: (result as InfoResult).nodes.map(({ uptimeSeconds, ...node }) => ({ ...node, uptime: uptimeSeconds })),

@@ -10,7 +10,7 @@ import type { HistoryFilter, PresenceStats, PublishResult } from '../../src/engi
 import { ManualClock } from '../../src/lib/clock.js';
 import type { ClientError } from '../../src/protocol/codes.js';
 import { decodeEntry, entryFlags } from '../../src/protocol/entry.js';
-import type { Bytes, ClientInfo, HistoryResult, Publication } from '../../src/protocol/messages.js';
+import type { Bytes, ClientInfo, HistoryResult, Publication, Publications } from '../../src/protocol/messages.js';
 import type { HttpResponse } from '../../src/transport/http.js';
 import { FakeThreads } from '../support/fake-asks.js';
 
@@ -31,7 +31,7 @@ export class FakeChannels
   /** Calls wait here instead of being answered, when held. */
   held: (() => void)[] | undefined;
   position = { offset: 0, epoch: '' };
-  publications: Publication[] = [];
+  publications: Publications = [];
   clients: Record<string, ClientInfo> = {};
   stats: PresenceStats = { numClients: 3, numUsers: 2 };
 

@@ -1,9 +1,8 @@
 import { status } from '@grpc/grpc-js';
 import { expect, test } from 'vitest';
 import { methods } from '../../src/api/methods.js';
-import { ENTRY_JSON } from '../../src/protocol/entry.js';
+import { ENTRY_JSON, encodeEntry, setEntryOffset } from '../../src/protocol/entry.js';
 import { JsonReader } from '../../src/protocol/json-reader.js';
-import { publication } from '../api/rig.js';
 import { API, failure } from '../support/grpc.js';
 import { serveApi } from './serving.js';
 
@@ -82,7 +81,10 @@ test('history', async () => {
   const { api, channels } = await serveApi();
   const info = { user: 'u', client: 'c', connInfo: bytes('1'), chanInfo: bytes('2') };
   channels.position = { offset: 7, epoch: 'ab' };
-  channels.publications = [publication({ offset: 7, data: Buffer.of(0xff), info, tags: { a: 'b' } })];
+  const stored = encodeEntry({ data: Buffer.of(0xff), info, tags: { a: 'b' } }, 0);
+  setEntryOffset(stored, 7);
+  // As they are stored, one after the other.
+  channels.publications = { bytes: stored };
   const since = { offset: 6, epoch: 'ab' };
   const { result } = await api.call('History', { channel: 'stream:1', limit: -5, since, reverse: true });
   expect(result).toEqual({
