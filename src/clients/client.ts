@@ -135,7 +135,7 @@ export class Client implements Session, Subscriber, OutboxOwner {
 
   reply(reply: Reply): void {
     const message = this.encode(() => this.codec.encodeReply(reply));
-    if (message !== undefined) this.outbox.write(message);
+    if (message !== undefined) this.outbox.writeBorrowed(message);
     this.done();
   }
 
@@ -180,7 +180,7 @@ export class Client implements Session, Subscriber, OutboxOwner {
       this.unidirectional ? this.codec.encodePush({ connect }, true) : this.codec.encodeReply({ id, connect }),
     );
     if (message !== undefined) {
-      this.outbox.release(message);
+      this.outbox.release(Buffer.from(message));
       this.keepalive.connected();
     }
     this.done();

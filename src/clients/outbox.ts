@@ -59,6 +59,12 @@ export class Outbox implements Flushable {
     }
   }
 
+  /** A frame in memory that is used again after the call: much leaves at once if nothing is in its way, else it is copied. */
+  writeBorrowed(frame: Bytes): void {
+    if (this.state === 'open' && this.frames === null && frame.length >= JOINED_MAX_BYTES) this.hand(frame);
+    else this.write(Buffer.from(frame));
+  }
+
   /** Keep everything back until {@link release}. */
   hold(): void {
     if (this.state === 'open') this.state = 'held';
@@ -118,14 +124,16 @@ export class Outbox implements Flushable {
   }
 
   private send(): void {
+    while (this.frames !== null && this.hand(this.take(this.frames)));
+  }
+
+  /** @returns whether the socket took it and would take more. */
+  private hand(frame: Bytes): boolean {
     const { socket, codec } = this.owner;
-    while (this.frames !== null) {
-      const result = socket.send(this.take(this.frames), codec.binary);
-      if (result === SENT) continue;
-      if (result === BUFFERED) this.block();
-      else this.fail(disconnects.writeError);
-      return;
-    }
+    const result = socket.send(frame, codec.binary);
+    if (result === BUFFERED) this.block();
+    else if (result !== SENT) this.fail(disconnects.writeError);
+    return result === SENT;
   }
 
   private block(): void {

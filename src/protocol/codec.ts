@@ -35,6 +35,7 @@ export interface Codec {
    * @throws MalformedFrame on anything undecodable, an empty frame included.
    */
   decode(frame: Bytes): Command[];
+  /** @returns a view of memory that the codec uses again with its next call. */
   encodeReply(reply: Reply): Buffer;
   /** @param bare  a unidirectional transport's framing: the Push itself instead of a Reply around it. */
   encodePush(push: Push, bare?: boolean): Buffer;

@@ -34,7 +34,7 @@ function decode(frame: Bytes): Command[] {
 
 function encodeReply(reply: Reply): Buffer {
   writeReply(scratch.reset(), reply);
-  return scratch.copy();
+  return scratch.view();
 }
 
 function encodePush(push: Push, bare = false): Buffer {

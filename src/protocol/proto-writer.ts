@@ -82,6 +82,11 @@ export class ProtoWriter extends ByteWriter {
   /** Begin a message. @returns what {@link close} needs. */
   open(field: number): number {
     this.#tag(field, LENGTH);
+    return this.begin();
+  }
+
+  /** Begin a message without a tag. @returns what {@link close} needs. */
+  begin(): number {
     this.u8(0);
     return this.length;
   }

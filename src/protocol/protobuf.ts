@@ -42,8 +42,10 @@ function delimited(): Buffer {
 }
 
 function encodeReply(reply: Reply): Buffer {
-  writeReply(scratch.reset(), reply);
-  return delimited();
+  const start = scratch.reset().begin();
+  writeReply(scratch, reply);
+  scratch.close(start);
+  return scratch.view();
 }
 
 function encodePush(push: Push, bare = false): Buffer {

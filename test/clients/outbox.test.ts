@@ -50,6 +50,27 @@ describe('joining', () => {
     expect(written()).toEqual(['1', '2']);
   });
 
+  test('a borrowed frame is copied, unless it is large and the first: then it leaves at once', () => {
+    const small = Buffer.from('1');
+    outbox.writeBorrowed(small);
+    small[0] = 0;
+    const large = Buffer.alloc(JOINED_MAX_BYTES, 'b');
+    outbox.writeBorrowed(large);
+    large[0] = 0;
+    expect(socket.frames.map((frame) => frame[0])).toEqual([0x31, 0x62]);
+    turn.runNow();
+    outbox.writeBorrowed(large);
+    expect(socket.frames.map((frame) => frame[0])).toEqual([0x31, 0x62, 0]);
+    socket.answer = BUFFERED;
+    outbox.writeBorrowed(large);
+    expect([blocked, outbox.blocked]).toEqual([1, true]);
+    socket.answer = DROPPED;
+    outbox.drained();
+    outbox.writeBorrowed(large);
+    turn.runNow();
+    expect(failures).toEqual([disconnects.writeError]);
+  });
+
   test('a write is bounded, and a larger frame is a write of its own', () => {
     const half = Buffer.alloc(JOINED_MAX_BYTES / 2 + 1, 'a');
     outbox.hold();
