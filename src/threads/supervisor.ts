@@ -23,7 +23,7 @@ const END_TIMEOUT_MS = 10_000;
 const HANG_CHECK_MS = 500;
 /**
  * A quarter of Node's default. What a worker makes is either gone within a turn or stays with a connection, so a larger
- * nursery only makes the process larger: 10,000 idle connections weigh 2.4 KB each instead of 5.6, at the same CPU.
+ * nursery only makes the process larger: idle connections weigh less than half, at the same CPU.
  */
 const YOUNG_GENERATION_MAX_MB = 12;
 
