@@ -8,7 +8,9 @@ import { join } from 'node:path';
 import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { type ClientOptions, WebSocket } from 'ws';
+import { Application } from '../support/application.js';
 import { Authority, type Issued } from '../support/certificates.js';
+import { begin, UNI_TRANSPORTS } from '../support/listener.js';
 import { connected, json, overHttp, protobuf } from '../support/sdk.js';
 import { API_KEY, type ConfigPart, startServer, type TestServer } from '../support/server.js';
 import { until } from '../support/until.js';
@@ -125,6 +127,30 @@ describe('clients over TLS', () => {
   test('no key is left behind in a file', () => {
     for (const directory of ['/dev/shm', tmpdir()]) {
       expect(readdirSync(directory).filter((name) => name.startsWith(`gyre-tls-${server.pid}-`))).toEqual([]);
+    }
+  });
+});
+
+describe('what a proxy in front says of a client', () => {
+  test.each([
+    ['without TLS', false],
+    ['with TLS', true],
+  ])('is told to the application, %s', async (_, secure) => {
+    const application = await Application.start();
+    application.answer = () => ({ result: { user: 'ann' } });
+    const http_headers = ['X-Forwarded-For', 'X-Forwarded-Proto'];
+    const server = await start(secure ? { tls: files(pair) } : {}, {
+      client: { proxy: { connect: { enabled: true, endpoint: application.endpoint('connect'), http_headers } } },
+      ...Object.fromEntries(UNI_TRANSPORTS.map((transport) => [transport, { enabled: true }])),
+    });
+    const headers = { 'X-Forwarded-For': '203.0.113.7, 10.0.0.1', 'X-Forwarded-Proto': 'https' };
+    for (const transport of UNI_TRANSPORTS) await begin(server, transport, {}, headers).push('connect');
+    expect(application.questions.map(({ body }) => body.transport)).toEqual(UNI_TRANSPORTS);
+    for (const question of application.questions) {
+      expect(question.headers).toMatchObject({
+        'x-forwarded-for': '203.0.113.7, 10.0.0.1',
+        'x-forwarded-proto': 'https',
+      });
     }
   });
 });

@@ -56,14 +56,21 @@ export function begin(
   onTestFinished(() => listener.stop());
   const body = JSON.stringify(request);
   const url = `${server.http}/connection/${transport}`;
-  if (transport === 'uni_websocket') overWebSocket(listener, url.replace(/^http/, 'ws'), body, headers);
-  else if (transport === 'uni_sse') byEvents(listener, `${url}?cf_connect=${encodeURIComponent(body)}`, headers);
-  else void byLines(listener, url, body, headers);
+  const how = { headers, ca: server.ca };
+  if (transport === 'uni_websocket') overWebSocket(listener, url.replace(/^http/, 'ws'), body, how);
+  else if (transport === 'uni_sse') byEvents(listener, `${url}?cf_connect=${encodeURIComponent(body)}`, how);
+  else void byLines(listener, url, body, how);
   return listener;
 }
 
-function overWebSocket(listener: Listener, url: string, body: string, headers: Record<string, string>): void {
-  const socket = new WebSocket(url, { headers });
+interface How {
+  readonly headers: Record<string, string>;
+  /** Of a server with TLS. */
+  readonly ca: string | undefined;
+}
+
+function overWebSocket(listener: Listener, url: string, body: string, how: How): void {
+  const socket = new WebSocket(url, how);
   listener.stop = () => socket.terminate();
   socket.on('open', () => socket.send(body));
   socket.on('message', (data) => listener.heard(data.toString()));
@@ -73,8 +80,8 @@ function overWebSocket(listener: Listener, url: string, body: string, headers: R
 }
 
 /** An EventSource connects again by itself: here it is over when it would. */
-function byEvents(listener: Listener, url: string, headers: Record<string, string>): void {
-  const dispatcher = new Agent({ pipelining: 0 }).compose(
+function byEvents(listener: Listener, url: string, { headers, ca }: How): void {
+  const dispatcher = new Agent({ pipelining: 0, connect: { ca } }).compose(
     (dispatch) => (options, handler) =>
       dispatch({ ...options, headers: { ...(options.headers as Record<string, string>), ...headers } }, handler),
   );
@@ -90,8 +97,8 @@ function byEvents(listener: Listener, url: string, headers: Record<string, strin
   };
 }
 
-async function byLines(listener: Listener, url: string, body: string, headers: Record<string, string>): Promise<void> {
-  const dispatcher = new Agent({ pipelining: 0 });
+async function byLines(listener: Listener, url: string, body: string, { headers, ca }: How): Promise<void> {
+  const dispatcher = new Agent({ pipelining: 0, connect: { ca } });
   listener.stop = () => void dispatcher.destroy();
   try {
     const response = await fetch(url, { method: 'POST', body, headers, dispatcher });

@@ -149,6 +149,30 @@ describe('a worker that fails', () => {
   });
 });
 
+describe('new certificates', () => {
+  it('are new apps in the place of the former, also of workers that start later', async () => {
+    const scene = create([], []);
+    await scene.start();
+    scene.supervisor.renew(['awaited']);
+    await vi.waitFor(() => expect(scene.children.sort()).toEqual([1000, 1100]), 5000);
+    scene.fail(1);
+    await vi.waitFor(() => expect(scene.children.sort()).toEqual([1000, 1101]), 5000);
+    scene.supervisor.renew([undefined]);
+    await vi.waitFor(() => expect(scene.children.sort()).toEqual([0, 101]), 5000);
+  });
+
+  it('reach a worker that was starting when they came', async () => {
+    const scene = create(['ready', 'held'], []);
+    await scene.start();
+    const [first] = scene.supervisor.threads;
+    scene.fail(0);
+    await vi.waitFor(() => expect(scene.supervisor.threads[0]).not.toBe(first), 5000);
+    scene.supervisor.renew(['awaited']);
+    scene.openGate();
+    await vi.waitFor(() => expect(scene.children.sort()).toEqual([1001, 1100]), 5000);
+  });
+});
+
 describe('ending', () => {
   it('drains and ends every worker, with no child left at the acceptor', async () => {
     const scene = create([], []);

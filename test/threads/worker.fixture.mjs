@@ -9,6 +9,8 @@ const { wires, config } = workerData;
 const slot = wires.self;
 const generations = new Int32Array(config.generations);
 const generation = Atomics.add(generations, slot, 1);
+/** One for each certificate there can be. */
+const appsOf = ({ certificates }) => [slot * 100 + generation + (certificates[0] === 'awaited' ? 1000 : 0)];
 const behaviour = config.behaviour[slot][generation] ?? 'ready';
 
 if (behaviour === 'throws') throw new Error(`slot ${slot} cannot start`);
@@ -23,15 +25,15 @@ joined.asks.answer('exit', () => process.exit(0));
 
 parentPort.on('message', (message) => {
   if (message.type === 'rewire') joined.mesh.replace(message.rewire);
-  if (message.type === 'renew') parentPort.postMessage({ type: 'apps', apps: [message.certificates[0].app + slot] });
+  if (message.type === 'renew') parentPort.postMessage({ type: 'apps', apps: appsOf(message) });
   if (message.type === 'drain') parentPort.postMessage({ type: 'drained' });
   if (message.type !== 'close') return;
   joined.leave();
   process.exit(0);
 });
-if (behaviour === 'ready') parentPort.postMessage({ type: 'ready', apps: [slot * 100 + generation] });
+if (behaviour === 'ready') parentPort.postMessage({ type: 'ready', apps: appsOf(workerData) });
 if (behaviour === 'held') {
   // Blocks as a slow start does; what is posted meanwhile waits.
   Atomics.wait(new Int32Array(config.gate), 0, 0);
-  parentPort.postMessage({ type: 'ready', apps: [slot * 100 + generation] });
+  parentPort.postMessage({ type: 'ready', apps: appsOf(workerData) });
 }
