@@ -8,7 +8,7 @@ import { Cluster } from './cluster/cluster.js';
 import { redisLink } from './cluster/redis-link.js';
 import type { Config } from './config/config.js';
 import { planWorkers } from './config/cores.js';
-import { listenersOf } from './config/listeners.js';
+import { listenersOf, unusedTls } from './config/listeners.js';
 import type { LoadedConfig } from './config/load.js';
 import { monotonicClock, systemClock } from './lib/clock.js';
 import { RecordKind } from './mesh/records.js';
@@ -116,8 +116,7 @@ export async function serve(loaded: LoadedConfig): Promise<void> {
 function notices({ websocket, uni_websocket, dev, http_server, grpc_api }: Config): string[] {
   const found = websocketNotices('websocket', websocket);
   if (uni_websocket.enabled) found.push(...websocketNotices('uni_websocket', uni_websocket));
-  if (http_server.internal_tls.enabled && listenersOf({ http_server }).length === 1)
-    found.push('http_server.internal_tls: not used, because there is no internal port');
+  found.push(...unusedTls({ http_server }));
   if (dev.demo && !isLoopback(http_server.address))
     found.push('dev.demo: whoever reaches this server is given a token');
   if (grpc_api.enabled && grpc_api.key === '')

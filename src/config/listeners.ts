@@ -37,3 +37,13 @@ export function listenersOf({ http_server: http }: Pick<Config, 'http_server'>):
     { external: false, internal: true, address: internalAddress, port: internalPort, tls: own },
   ];
 }
+
+const REASONS = { tls: 'tls_autocert goes first', internal_tls: 'there is no internal port' } as const;
+
+/** One line for each section that is on and that no listener uses. */
+export function unusedTls(config: Pick<Config, 'http_server'>): string[] {
+  const used = new Set(listenersOf(config).map(({ tls }) => tls));
+  return (['tls', 'internal_tls'] as const)
+    .filter((source) => config.http_server[source].enabled && !used.has(source))
+    .map((source) => `http_server.${source}: not used: ${REASONS[source]}`);
+}

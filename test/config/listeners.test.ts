@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { configSchema } from '../../src/config/config.js';
-import { listenersOf } from '../../src/config/listeners.js';
+import { listenersOf, unusedTls } from '../../src/config/listeners.js';
 
 const on = { enabled: true };
 /** Each as `what address:port TLS`. */
@@ -45,4 +45,14 @@ test.each<[what: string, http: object, listeners: string[]]>([
   ['any free port asked for twice is two', { port: 0, internal_port: '0' }, ['external :0 plain', 'internal :0 plain']],
 ])('%s', (_, http, listeners) => {
   expect(shown(http)).toEqual(listeners);
+});
+
+test('what is on and not used is named', () => {
+  const unused = (http_server: object) => unusedTls(configSchema.parse({ http_server }));
+  expect(unused({ tls: on, internal_tls: on, internal_port: '9000' })).toEqual([]);
+  expect(unused({ tls_autocert: on })).toEqual([]);
+  expect(unused({ tls: on, tls_autocert: on, internal_tls: on })).toEqual([
+    'http_server.tls: not used: tls_autocert goes first',
+    'http_server.internal_tls: not used: there is no internal port',
+  ]);
 });
