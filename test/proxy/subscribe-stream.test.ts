@@ -2,7 +2,7 @@ import { status } from '@grpc/grpc-js';
 import { describe, expect, test } from 'vitest';
 import type { ClientError } from '../../src/protocol/codes.js';
 import type { EventProxy } from '../../src/proxy/event-proxy.js';
-import { openStream } from '../../src/proxy/events.js';
+import { askRpc, openStream } from '../../src/proxy/events.js';
 import type { StreamListener, SubscribeStream } from '../../src/proxy/subscribe-stream.js';
 import { Application } from '../support/application.js';
 import { about, type Logged, proxyTo, texts } from '../support/asking.js';
@@ -100,10 +100,14 @@ describe.each([
 
   test('publications wait for the start, and then come in order', async () => {
     const application = await GrpcApplication.start();
-    const stream = open(await proxyTo(application.url), bidirectional);
+    application.onStream = (side) => {
+      for (let n = 0; n < 100; n++) side.send({ n }, { n: String(n) });
+    };
+    const proxy = await proxyTo(application.url);
+    const stream = open(proxy, bidirectional);
     await stream.answer;
-    const side = await application.stream(1);
-    for (let n = 0; n < 100; n++) side.send({ n }, { n: String(n) });
+    // By the same connection: what was sent before it is there.
+    await askRpc(proxy, about(), { method: 'm' });
     const listener = new Listener();
     stream.start(listener);
     await until('all are there', () => listener.received.length === 100);
@@ -115,14 +119,20 @@ describe.each([
 
   test('until then the application is held back', async () => {
     const application = await GrpcApplication.start();
-    const stream = open(await proxyTo(application.url), bidirectional);
+    const proxy = await proxyTo(application.url);
+    const stream = open(proxy, bidirectional);
     await stream.answer;
     const side = await application.stream(1);
-    const big = 'x'.repeat(100_000);
+    const big = 'x'.repeat(1_000_000);
     let sent = 0;
     while (side.send(big)) sent++;
+    let isDrained = false;
+    const drained = side.drained().then(() => {
+      isDrained = true;
+    });
+    for (let i = 0; i < 20; i++) await askRpc(proxy, about(), { method: 'm' });
+    expect(isDrained).toBe(false);
     const listener = new Listener();
-    const drained = side.drained();
     stream.start(listener);
     await drained;
     await until('all are there', () => listener.received.length === sent + 1);
