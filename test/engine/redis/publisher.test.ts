@@ -100,16 +100,13 @@ describe('what only wants a place in its stream', () => {
     ]);
     const [epoch, ...args] = call!.args;
     expect(epoch).toMatch(/^[a-zA-Z]{8}$/);
+    const options = ['', '10', '60', '86400', ''];
     const group = (channel: string, ...texts: string[]) => [
       `p.client.${channel}`,
-      '10',
-      '60',
-      '86400',
-      '',
       String(texts.length),
       ...texts.map((text) => `<${text}>`),
     ];
-    expect(args).toEqual([...group('a', 'a1', 'a2'), ...group('b', 'b1', 'b2'), ...group('c', 'c1')]);
+    expect(args).toEqual([...options, ...group('a', 'a1', 'a2'), ...group('b', 'b1', 'b2'), ...group('c', 'c1')]);
     endTurn();
     expect(asked()).toEqual([]);
   });
