@@ -79,9 +79,11 @@ export class Link {
       this.#urgent = true;
       this.#payOwed();
     }
+    this.#ring.publish();
+    // Also where nothing went in: then the ring is full, perhaps of what nobody was woken for.
     const wakes = this.#urgent;
     this.#urgent = false;
-    return this.#ring.publish() && wakes;
+    return wakes;
   }
 
   #write(record: Uint8Array): boolean {

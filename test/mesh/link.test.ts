@@ -63,6 +63,21 @@ describe('a link', () => {
     expect(receive()).toEqual(['a1', 'a2']);
   });
 
+  it('wakes who has yet to read what fills the ring, though nothing more goes in', () => {
+    for (const write of ['send', 'mustSend'] as const) {
+      const { link, receive } = createLink();
+      const quiet = fill(createLink().link);
+      for (const label of quiet) {
+        link.mustSend(record(label), false);
+        expect(link.publish()).toBe(false);
+      }
+      expect(link.counters.owed).toBe(0);
+      link[write](record('u'));
+      expect(link.publish()).toBe(true);
+      expect(receive()).toEqual(quiet);
+    }
+  });
+
   it('wakes nobody for what is not urgent, unless something else goes along with it', () => {
     const { link, receive } = createLink();
     link.mustSend(record('m1'), false);
