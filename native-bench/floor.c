@@ -3,6 +3,8 @@
  *
  *   cc -O2 -o floor native-bench/floor.c && ./floor -n 1000 -r 100 -t 5
  *
+ * -c and -d are the cores of sender and receiver; without them any.
+ *
  * Two processes on loopback TCP. The sender has accepted N sockets and, R times a second, sends the same frame to each
  * of them, one send(2) per socket and nothing else. The receiver reads and throws away. The figure is the sender's
  * CPU time per frame delivered: a server in any language pays this and then its own work on top.
@@ -14,6 +16,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -26,6 +29,7 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { ANY_CORE = -1, MAX_CORES = 1024 };
 enum { MAX_SOCKETS = 19900, MAX_FRAME_BYTES = 65536, MAX_JOINED = 64, SOCKETS_PER_ADDRESS = 10000 };
 
 static void die(const char *what) {
@@ -46,6 +50,14 @@ static double own_cpu_seconds(double *system) {
   return *system + (double)u.ru_utime.tv_sec + (double)u.ru_utime.tv_usec / 1e6;
 }
 
+static void keep_to(int core) {
+  if (core == ANY_CORE) return;
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET((size_t)core, &set);
+  if (sched_setaffinity(0, sizeof set, &set) < 0) die("sched_setaffinity");
+}
+
 /* An unmasked text frame of exactly `size` bytes, header included (RFC 6455, 5.2). */
 static void build_frame(uint8_t *frame, int size) {
   memset(frame, 'x', (size_t)size);
@@ -60,7 +72,8 @@ static void build_frame(uint8_t *frame, int size) {
 }
 
 /* The other process: connects N sockets, from several source addresses so that ports do not run out, and drains them. */
-static void receive(int port, int sockets) {
+static void receive(int port, int sockets, int core) {
+  keep_to(core);
   static char buffer[1 << 18];
   int poll = epoll_create1(0);
   if (poll < 0) die("epoll_create1");
@@ -105,6 +118,8 @@ int main(int argc, char **argv) {
   int seconds = argument(argc, argv, "-t", 5, 1, 3600);
   int size = argument(argc, argv, "-s", 200, 8, MAX_FRAME_BYTES / MAX_JOINED);
   int joined = argument(argc, argv, "-j", 1, 1, MAX_JOINED);
+  int core = argument(argc, argv, "-c", ANY_CORE, 0, MAX_CORES - 1);
+  int receiver_core = argument(argc, argv, "-d", ANY_CORE, 0, MAX_CORES - 1);
 
   static uint8_t frames[MAX_FRAME_BYTES];
   for (int i = 0; i < joined; i++) build_frame(frames + i * size, size);
@@ -120,8 +135,9 @@ int main(int argc, char **argv) {
   if (receiver < 0) die("fork");
   if (receiver == 0) {
     close(listener);
-    receive(ntohs(address.sin_port), sockets);
+    receive(ntohs(address.sin_port), sockets, receiver_core);
   }
+  keep_to(core);
 
   int *fds = calloc((size_t)sockets, sizeof *fds);
   for (int i = 0; i < sockets; i++) {

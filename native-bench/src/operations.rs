@@ -9,7 +9,7 @@ use crate::schedule::{Due, Pace, Schedule};
 
 const OPENING_MAX: usize = 100;
 /// Beyond it the server is so far behind that more at once would show nothing new.
-const IN_FLIGHT_MAX: usize = 5000;
+const IN_FLIGHT_MAX: usize = 1000;
 
 /// Opens connections with these numbers, several at once.
 pub async fn open_all<F>(

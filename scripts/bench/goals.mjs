@@ -17,6 +17,7 @@ import { crowded, judge } from './goals/judge.mjs';
 import { Bench, Measured } from './goals/measure.mjs';
 import { chooseGoals, GOALS } from './goals/table.mjs';
 import { runBench } from './lib/cli.mjs';
+import { separateCores } from './lib/cores.mjs';
 import { folderFor, generatorFor } from './lib/run.mjs';
 import { goalsTable } from './report/goals.mjs';
 import { resultTable, serverName } from './report/text.mjs';
@@ -56,7 +57,9 @@ await runBench(async () => {
   if (needsOther && values.with === undefined) throw new Error('--with says what to compare with: a command');
   const folder = folderFor({ values }, 'goals');
   mkdirSync(folder, { recursive: true });
-  const bench = new Bench({ other: values.with, base: values.base, generator: generatorFor({ values }), overrides });
+  const cores = separateCores();
+  const generator = generatorFor({ values });
+  const bench = new Bench({ other: values.with, base: values.base, generator, overrides, cores });
   const measured = new Measured(join(folder, 'measured.json'));
   const rounds = await measureAll(names, { bench, measured, pairs });
   const judged = goals.map((goal) => judge(goal, rounds[goal.experiment]));
@@ -64,7 +67,11 @@ await runBench(async () => {
     .flatMap((name) => rounds[name].flatMap((round) => Object.values(round)))
     .filter((r) => r.scenario);
   const servers = serversOf(rounds);
-  const notes = crowded(rounds, availableParallelism(), (name) => EXPERIMENTS[name].loadTo !== undefined);
+  const notes = crowded(rounds, (name) => {
+    const { together, loadTo } = EXPERIMENTS[name];
+    if (cores !== undefined && !together) return { generator: cores.generator.length };
+    return loadTo === undefined ? { all: availableParallelism() } : undefined;
+  });
   const command = (id) =>
     `npm run bench:goals -- --only ${id}${quoted({ ...values, only: undefined, out: undefined })}`;
   const report = {

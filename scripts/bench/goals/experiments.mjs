@@ -6,12 +6,14 @@
  *              micro: a part of ../micro.mjs instead, of Gyre by itself
  *   floor      also what the kernel alone needs for variant a
  *   rounds     at most so many, where more would not say more
- *   loadTo     the rate is found at which server and generator together take so large a share of all cores with the
- *              variant named here; `load.rate` is that of finding out
+ *   loadTo     the rate is found at which the variant named here takes so large a share of the server's cores;
+ *              `load.rate` is that of finding out
+ *   together   on all cores, server and generator. Otherwise each has half of them (../lib/cores.mjs)
  *
- * Rates are such that the slower server and the generator together stay below 70 % of two cores. Warm-ups are tens of
- * thousands of operations or deliveries, of which a server that is compiled while it runs needs that many
- * (see Warm-up in ../README.md).
+ * Where efficiency is compared the server is the bottleneck. Where publishers wait for answers, or so many clients at most
+ * come at a time, there is more to do than servers can. Where publications are pushed, the slower server is nearly at its
+ * limit: beyond it publications would queue, and be joined by whoever lets them. Warm-ups are tens of thousands of
+ * operations or deliveries, of which a server that is compiled while it runs needs that many (see Warm-up in ../README.md).
  */
 
 /** The same load for both servers. */
@@ -19,6 +21,9 @@ const both = (scenario, load, more = {}) => ({
   a: { server: 'gyre', scenario, load, ...more },
   b: { server: 'other', scenario, load, ...more },
 });
+
+const NEARLY_FULL = { share: 0.9, by: 'b' };
+const LOADED = { share: 0.75, by: 'b' };
 
 const latencyAt = (subscribers, rate) => ({
   subscribers,
@@ -38,43 +43,47 @@ const ofWorkers = (count) => ({
 
 const BOOK = { subscribers: 500, rate: 60, payload: 'book', warmup: 3, seconds: 4 };
 const FIREHOSE = { subscribers: 200, rate: 50, size: 8192, warmup: 3, seconds: 8 };
+const CHANNELS = { subscribers: 2000, channels: 2000, rate: 20_000, publishers: 32, warmup: 6, seconds: 2 };
 
 export const EXPERIMENTS = {
   'fanout-1000': {
-    variants: both('fanout', { subscribers: 1000, rate: 60, warmup: 3, seconds: 5 }),
+    variants: both('fanout', { subscribers: 1000, rate: 60, warmup: 3, seconds: 4 }),
+    loadTo: NEARLY_FULL,
     floor: true,
   },
-  'fanout-8000': { variants: both('fanout', { subscribers: 8000, rate: 8, warmup: 3, seconds: 5 }) },
+  'fanout-8000': {
+    variants: both('fanout', { subscribers: 8000, rate: 6, warmup: 3, seconds: 4 }),
+    loadTo: NEARLY_FULL,
+  },
+  // Two workers, also on one core: most publications come to another worker than the owner.
   'channels-2000': {
-    variants: both('channels', {
-      subscribers: 2000,
-      channels: 2000,
-      rate: 6000,
-      publishers: 4,
-      warmup: 8,
-      seconds: 4,
-    }),
+    variants: {
+      a: { server: 'gyre', scenario: 'channels', load: CHANNELS, config: { workers: { count: 2 } } },
+      b: { server: 'other', scenario: 'channels', load: CHANNELS },
+    },
   },
   'batch-16': {
     variants: both('fanout', { subscribers: 1000, rate: 96, api: 'batch', batch: 16, warmup: 4, seconds: 4 }),
+    loadTo: NEARLY_FULL,
   },
   'batch-64': {
     variants: both('fanout', { subscribers: 1000, rate: 192, api: 'batch', batch: 64, warmup: 4, seconds: 4 }),
+    loadTo: NEARLY_FULL,
   },
   // Pings come every 25 s: two from each server, answered.
   idle: { variants: both('idle', { subscribers: 15_000, channels: 15_000, warmup: 1, seconds: 50 }), rounds: 3 },
   nobody: { variants: both('idle', { subscribers: 0, channels: 1, warmup: 1, seconds: 15 }), rounds: 2 },
-  publish: { variants: both('publish', { rate: 6000, publishers: 4, warmup: 7, 'warmup-rate': 9000, seconds: 4 }) },
+  publish: { variants: both('publish', { rate: 30_000, publishers: 64, warmup: 5, seconds: 2.5 }) },
   'publish-batch': {
-    variants: both('publish', { rate: 60_000, api: 'batch', batch: 100, publishers: 2, warmup: 7, seconds: 4 }),
+    variants: both('publish', { rate: 200_000, api: 'batch', batch: 100, publishers: 8, warmup: 5, seconds: 2.5 }),
   },
-  connect: { variants: both('connect', { rate: 1500, warmup: 9, seconds: 4 }) },
-  'recover-100': { variants: both('recover', { missed: 100, rate: 200, warmup: 8, 'warmup-rate': 400, seconds: 4 }) },
-  'recover-1000': { variants: both('recover', { missed: 1000, rate: 40, warmup: 8, 'warmup-rate': 80, seconds: 4 }) },
+  connect: { variants: both('connect', { rate: 4000, warmup: 8, seconds: 2.5 }) },
+  'recover-100': { variants: both('recover', { missed: 100, rate: 2500, warmup: 8, seconds: 2.5 }) },
+  'recover-1000': { variants: both('recover', { missed: 1000, rate: 800, warmup: 8, seconds: 2.5 }) },
   'latency-100': { variants: both('fanout', latencyAt(100, 20)) },
   'latency-1000': { variants: both('fanout', latencyAt(1000, 10)) },
-  'latency-100-loaded': { variants: both('fanout', latencyAt(100, 300)), loadTo: { share: 0.75, by: 'b' } },
-  'latency-1000-loaded': { variants: both('fanout', latencyAt(1000, 60)), loadTo: { share: 0.75, by: 'b' } },
+  'latency-100-loaded': { variants: both('fanout', latencyAt(100, 300)), loadTo: LOADED },
+  'latency-1000-loaded': { variants: both('fanout', latencyAt(1000, 60)), loadTo: LOADED },
   'redis-engine': { variants: { a: { micro: 'redis', flags: ['--milliseconds', '2000'] } }, rounds: 3 },
   'redis-publish': {
     variants: both(
@@ -86,6 +95,7 @@ export const EXPERIMENTS = {
   hop: { variants: { a: { micro: 'hop', flags: ['--milliseconds', '2000'] } }, rounds: 3 },
   workers: {
     variants: Object.fromEntries([1, 2, 4, 8, 16].map((count) => [`${count} workers`, ofWorkers(count)])),
+    together: true,
   },
   delta: {
     variants: {

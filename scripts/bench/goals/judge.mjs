@@ -35,32 +35,42 @@ const spread = (all) => ({
   all,
 });
 
-const SHARE_MAX = 0.7;
+/** Of all cores, by server and generator. */
+const TOGETHER_MAX = 0.7;
+/** Of its own cores, by a generator that has such. */
+const GENERATOR_MAX = 0.9;
 
 /**
- * Runs in which server and generator together took so much that they were in each other's way.
+ * Runs in which the generator was in the server's way, or could not give it the load that it should.
  * @param {Record<string, Record<string, object>[]>} rounds  by experiment
- * @returns {string[]} one line for each variant of an experiment; those that are meant to load the machine are left out
+ * @param {(name: string) => {generator: number} | {all: number} | undefined} coresOf  how many cores the generator has for
+ *   itself in an experiment, or both together; undefined where they are meant to take all
+ * @returns {string[]} one line for each variant of an experiment
  */
-export function crowded(rounds, cores, isMeant) {
+export function crowded(rounds, coresOf) {
   return Object.entries(rounds).flatMap(([name, all]) => {
-    if (isMeant(name)) return [];
-    const variants = Object.keys(all[0] ?? {});
-    return variants.flatMap((variant) => {
-      const shares = all
-        .map((round) => round[variant])
-        .filter((result) => result.valid && result.cpu)
-        .map(shareOf(cores));
-      if (shares.length === 0 || median(shares) <= SHARE_MAX) return [];
-      return `${name}, ${variant}: server and generator took ${Math.round(median(shares) * 100)} % of all cores`;
+    const cores = coresOf(name);
+    if (cores === undefined) return [];
+    return Object.keys(all[0] ?? {}).flatMap((variant) => {
+      const results = all.map((round) => round[variant]).filter(({ valid, cpu }) => valid && cpu);
+      if (results.length === 0) return [];
+      const taken = cores.all === undefined ? ofItsOwn(results, cores.generator) : ofAll(results, cores.all);
+      return taken === undefined ? [] : [`${name}, ${variant}: ${taken}`];
     });
   });
 }
 
-const shareOf =
-  (cores) =>
-  ({ cpu, seconds }) =>
-    (cpu.server_total_s + cpu.client_s) / seconds / cores;
+function ofItsOwn(results, cores) {
+  const share = median(results.map(({ cpu, seconds }) => cpu.client_s / seconds / cores));
+  return share > GENERATOR_MAX ? `the generator took ${percent(share)} of its cores` : undefined;
+}
+
+function ofAll(results, cores) {
+  const share = median(results.map(({ cpu, seconds }) => (cpu.server_total_s + cpu.client_s) / seconds / cores));
+  return share > TOGETHER_MAX ? `server and generator took ${percent(share)} of all cores` : undefined;
+}
+
+const percent = (share) => `${Math.round(share * 100)} %`;
 
 /** `≥ 1.4 ×`; nothing where nothing is asked. @param {{min?: number, max?: number, unit: string}} goal */
 export function goalText({ min, max, unit }) {

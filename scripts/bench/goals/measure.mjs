@@ -4,6 +4,7 @@ import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { keptTo } from '../lib/cores.mjs';
 import { withFloor } from '../lib/floor.mjs';
 import { generate } from '../lib/generators.mjs';
 import { startServer } from '../lib/servers.mjs';
@@ -51,6 +52,7 @@ export class Measured {
  * @param {string} [setup.base]  instead of Gyre as built
  * @param {{command: string[]}} setup.generator
  * @param {object} setup.overrides  load options for all, by name
+ * @param {import('../lib/cores.mjs').Cores} [setup.cores]  undefined where they cannot be kept apart
  */
 export class Bench {
   constructor(setup) {
@@ -59,8 +61,8 @@ export class Bench {
 
   /** Says with what an experiment is measured. */
   keyOf(experiment) {
-    const { other, base, generator, overrides } = this.setup;
-    return JSON.stringify([experiment, other, base, generator.name, overrides]);
+    const { other, base, generator, overrides, cores } = this.setup;
+    return JSON.stringify([experiment, other, base, generator.name, overrides, cores]);
   }
 
   /** Seconds that a round should take. */
@@ -88,17 +90,22 @@ export class Bench {
     for (const name of number % 2 === 0 ? names : names.toReversed()) {
       tell(name);
       const rate = state.rate && { rate: state.rate };
-      const result = await this.#run(experiment.variants[name], rate);
-      round[name] = experiment.floor && name === 'a' ? await withFloor(result) : result;
+      const cores = this.#coresFor(experiment);
+      const result = await this.#run(experiment.variants[name], cores, rate);
+      round[name] = experiment.floor && name === 'a' ? await withFloor(result, cores) : result;
     }
     return round;
+  }
+
+  #coresFor({ together }) {
+    return together ? undefined : this.setup.cores;
   }
 
   #loadOf({ scenario, load }, more = {}) {
     return { ...defaultsOf(scenario), ...load, ...more, ...this.setup.overrides };
   }
 
-  async #run(variant, more) {
+  async #run(variant, cores, more) {
     if (variant.micro) return microResult(variant);
     const { scenario, redis, config, server: which } = variant;
     const load = { ...variant.load, ...more, ...this.setup.overrides };
@@ -106,22 +113,28 @@ export class Bench {
     const { seconds, warmup } = this.#loadOf(variant, more);
     const limit = Number(seconds) + IDLE_STEPS * Number(warmup);
     const target = which === 'other' ? this.setup.other : this.setup.base;
-    const server = await startServer({ target, redis, config });
+    const { generator } = this.setup;
+    const command = keptTo(cores?.generator, generator.command);
+    const server = await startServer({ target, redis, config, cores });
     try {
-      return await generate(this.setup.generator, [scenario, ...flags], server, limit);
+      return await generate({ ...generator, command }, [scenario, ...flags], server, limit);
     } finally {
       await server.stop();
     }
   }
 
-  /** The rate at which a variant and the generator would take their share of all cores, by what they take at the given one. */
-  async #rateFor({ variants, loadTo }, tell) {
+  /** The rate at which a variant would take its share of the server's cores, by what it takes at the given one. */
+  async #rateFor(experiment, tell) {
+    const { variants, loadTo } = experiment;
     tell(`${loadTo.by}, for the rate`);
-    const result = await this.#run(variants[loadTo.by]);
+    const cores = this.#coresFor(experiment);
+    const result = await this.#run(variants[loadTo.by], cores);
     if (!result.valid) throw new Error(`the rate cannot be found: ${result.void}`);
     const { cpu, counts } = result;
-    const each = (cpu.server_total_s + cpu.client_s) / counts.operations;
-    return Math.max(1, Math.round((loadTo.share * availableParallelism()) / each));
+    // Where they are not kept apart the generator needs its part of the cores, too.
+    const busy = cpu.server_total_s + (cores === undefined ? cpu.client_s : 0);
+    const all = cores?.server.length ?? availableParallelism();
+    return Math.max(1, Math.round((loadTo.share * all * counts.operations) / busy));
   }
 }
 

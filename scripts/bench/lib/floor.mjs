@@ -27,8 +27,10 @@ function compile() {
  * Fills in `floor` of a result of publications to subscribers: the kernel's cost of as many sends a second of as many bytes,
  * right after the run, on the same machine. Left null where that cannot be measured, and where requests of publishers are a
  * large part of the work: it says nothing there.
+ *
+ * @param {import('./cores.mjs').Cores} [cores]  of the server and of who receives from it
  */
-export async function withFloor(result) {
+export async function withFloor(result, cores) {
   const { subscribers, rate, size } = result.parameters;
   const cost = result.cpu.per_delivery_us;
   if (result.scenario !== 'fanout' || cost === null) return result;
@@ -36,6 +38,7 @@ export async function withFloor(result) {
   const bytes = size + PUSH_BYTES;
   if (program === undefined || subscribers > SOCKETS_MAX || bytes > FRAME_BYTES_MAX) return result;
   const args = { n: subscribers, r: Math.max(1, Math.round(rate)), t: SECONDS, s: bytes };
+  if (cores !== undefined) Object.assign(args, { c: cores.server[0], d: cores.generator[0] });
   const flags = Object.entries(args).flatMap(([name, value]) => [`-${name}`, String(value)]);
   // It exits with 1 where its receiver could not keep up: there is no floor then.
   const floor = await promisify(execFile)(program, flags).then(

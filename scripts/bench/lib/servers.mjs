@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { keptTo } from './cores.mjs';
 import { listenerPid } from './processes.mjs';
 
 const CONFIG = new URL('../server.json', import.meta.url);
@@ -23,10 +24,11 @@ const isUrl = (target) => /^https?:\/\//.test(target);
  * @param {boolean} [options.redis] starts a redis-server for it
  * @param {object} [options.config] replaces sections of server.json
  * @param {string[]} [options.nodeFlags] of Gyre's process
+ * @param {import('./cores.mjs').Cores} [options.cores] for the server, and for the Redis that is started for it
  * @returns {Promise<{url: string, pid?: number, redis: string[], output: () => string, stop: () => Promise<void>}>}
  *   pid is undefined where the process is not on this machine or cannot be found; `output` is the end of what it wrote
  */
-export async function startServer({ target, redis = false, config = {}, nodeFlags = [] } = {}) {
+export async function startServer({ target, redis = false, config = {}, nodeFlags = [], cores } = {}) {
   if (target !== undefined && isUrl(target)) {
     if (redis) throw new Error('--redis is for servers that are started here');
     return { url: target, pid: pidBehind(target), redis: [], output: () => '', stop: async () => {} };
@@ -34,7 +36,7 @@ export async function startServer({ target, redis = false, config = {}, nodeFlag
   const folder = mkdtempSync(join(tmpdir(), 'gyre-bench-'));
   const clear = () => rmSync(folder, { recursive: true, force: true });
   process.once('exit', clear);
-  const store = redis ? await startRedis(folder) : null;
+  const store = redis ? await startRedis(folder, cores?.generator) : null;
   const stop = async (server) => {
     await server?.end();
     await store?.end();
@@ -47,7 +49,7 @@ export async function startServer({ target, redis = false, config = {}, nodeFlag
     const settings = { ...JSON.parse(readFileSync(CONFIG, 'utf8')), ...engine, ...config };
     writeFileSync(file, JSON.stringify(settings), { mode: 0o600 });
     const port = await freePort();
-    const server = new Process(commandOf({ target, file, port, nodeFlags }));
+    const server = new Process(keptTo(cores?.server, commandOf({ target, file, port, nodeFlags })));
     const url = `http://127.0.0.1:${port}`;
     const ready = async () => (await fetch(`${url}/health`)).ok;
     await server.until(ready).catch((error) => stop(server).then(() => Promise.reject(error)));
@@ -81,11 +83,14 @@ function commandOf({ target, file, port, nodeFlags }) {
 export const words = (line) =>
   [...line.matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g)].map(([, double, single, bare]) => double ?? single ?? bare);
 
-/** @param {string} [folder]  for its files, of which it should have none */
-export async function startRedis(folder = tmpdir()) {
+/**
+ * @param {string} [folder]  for its files, of which it should have none
+ * @param {number[]} [cores]  to run on
+ */
+export async function startRedis(folder = tmpdir(), cores = undefined) {
   const port = await freePort();
   const args = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', '', '--appendonly', 'no'];
-  const redis = new Process(['redis-server', ...args]);
+  const redis = new Process(keptTo(cores, ['redis-server', ...args]));
   await redis.until(() => answersPing(port));
   return { address: `127.0.0.1:${port}`, end: () => redis.end() };
 }
