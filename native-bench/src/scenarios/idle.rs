@@ -13,12 +13,14 @@ use crate::measurement::Usage;
 use crate::run::Run;
 use crate::subscriber::subscribe_all;
 
+/// Memory is read so long after the last connection of a step, or after the warm-up if that is shorter.
+const QUIET_SECONDS: f64 = 1.0;
 const STEPS: usize = 6;
 const STEPS_BEFORE: usize = 2;
 
 pub async fn run(run: &Arc<Run>) -> Result<()> {
     let total = run.load.subscribers;
-    let quiet = Duration::from_secs_f64(run.load.warmup);
+    let quiet = Duration::from_secs_f64(run.load.warmup.min(QUIET_SECONDS));
     let before = Usage::read_local(&run.options)?;
     let mut points = Vec::new();
     for step in 0..STEPS {

@@ -11,6 +11,7 @@ import { Crew } from './crew.mjs';
 import { Meter } from './meter.mjs';
 import { fill, publish } from './publishing.mjs';
 
+const QUIET_SECONDS = 1;
 const IDLE_STEPS = 6;
 const IDLE_STEPS_BEFORE = 2;
 
@@ -176,7 +177,7 @@ async function runOperations(bench, crew, what, cue = {}) {
 
 /**
  * idle: connections are opened in steps, so that what the process weighs by itself does not count, and then left alone.
- * Memory is read after `warmup` seconds of quiet. The first steps do not count either: what a server makes room for then
+ * Memory is read after a second of quiet, or after the warm-up if that is shorter. The first steps do not count either: what a server makes room for then
  * serves the later ones too.
  */
 export const standStill = (bench) => {
@@ -192,7 +193,7 @@ export const standStill = (bench) => {
       const opened = crew.answers(`opened ${step}`);
       crew.cue(`open ${step}`, { from: Math.round((subscribers * step) / IDLE_STEPS), to });
       await opened;
-      await sleep(warmup * 1000);
+      await sleep(Math.min(warmup, QUIET_SECONDS) * 1000);
       if (step + 1 >= IDLE_STEPS_BEFORE) points.push({ x: to, y: pid && rssBytes(pid) });
     }
     const plan = bench.begin();

@@ -15,8 +15,8 @@ const MICRO_SECONDS = 15;
 const FLOOR_SECONDS = 4;
 const OPENED_PER_SECOND = 3000;
 const START_SECONDS = 1.5;
-/** An idle load waits as long after each step of opening as others warm up. */
-const IDLE_STEPS = 7;
+/** An idle load waits for a second after each step of opening. */
+const IDLE_STEPS = 6;
 const MICRO = fileURLToPath(new URL('../micro.mjs', import.meta.url));
 
 /** What was measured so far: rounds by experiment, each with what it was measured with. */
@@ -71,7 +71,7 @@ export class Bench {
       if (variant.micro) return MICRO_SECONDS;
       const load = this.#loadOf(variant);
       const [seconds, warmup] = [Number(load.seconds), Number(load.warmup)];
-      const opening = load.subscribers / OPENED_PER_SECOND + (variant.scenario === 'idle' ? IDLE_STEPS * warmup : 0);
+      const opening = load.subscribers / OPENED_PER_SECOND + (variant.scenario === 'idle' ? IDLE_STEPS : 0);
       return seconds + warmup + opening + START_SECONDS;
     });
     return each.reduce((sum, seconds) => sum + seconds, floor ? FLOOR_SECONDS : 0);
@@ -111,7 +111,7 @@ export class Bench {
     const load = { ...variant.load, ...more, ...this.setup.overrides };
     const flags = Object.entries(load).flatMap(([name, value]) => [`--${name}`, String(value)]);
     const { seconds, warmup } = this.#loadOf(variant, more);
-    const limit = Number(seconds) + IDLE_STEPS * Number(warmup);
+    const limit = Number(seconds) + Number(warmup) + IDLE_STEPS;
     const target = which === 'other' ? this.setup.other : this.setup.base;
     const { generator } = this.setup;
     const command = keptTo(cores?.generator, generator.command);
