@@ -19,6 +19,9 @@ import { BUFFERED, SENT, type Socket } from './socket.js';
 /** Frames are joined up to about the cork buffer of the socket library: larger writes gain nothing. */
 export const JOINED_MAX_BYTES = 16 * 1024;
 
+/** Of such frames no two are joined, so there is nothing to wait for. */
+export const LARGE_BYTES = JOINED_MAX_BYTES / 2;
+
 type State = 'open' | 'held' | 'blocked' | 'shut';
 
 export interface OutboxOwner {
@@ -59,10 +62,17 @@ export class Outbox implements Flushable {
     }
   }
 
-  /** A frame in memory that is used again after the call: much leaves at once if nothing is in its way, else it is copied. */
+  /** A frame in memory that is used again after the call: a large one leaves at once if it can, others are copied. */
   writeBorrowed(frame: Bytes): void {
-    if (this.state === 'open' && this.frames === null && frame.length >= JOINED_MAX_BYTES) this.hand(frame);
-    else this.write(Buffer.from(frame));
+    if (this.state === 'open' && frame.length >= LARGE_BYTES) {
+      if (this.waitingBytes + frame.length > JOINED_MAX_BYTES) this.send();
+      if (this.state === 'open') {
+        this.append(frame);
+        this.send();
+        return;
+      }
+    }
+    this.write(Buffer.from(frame));
   }
 
   /** Keep everything back until {@link release}. */

@@ -4,6 +4,8 @@
  * Both work on Buffers over a SharedArrayBuffer, which is why text goes through Buffer's own methods:
  * TextEncoder and TextDecoder refuse shared memory.
  */
+// The global of that name is a getter, which no compiler sees through.
+import { Buffer } from 'node:buffer';
 import { charCode } from './char-code.js';
 
 /** A scratch buffer that grew past this for one large record is let go at the next {@link ByteWriter.reset}. */

@@ -160,7 +160,8 @@ export function entryProtobuf(entry: Bytes): Buffer {
 
 /** @param at  where the entry begins, in all of the following. */
 export function entryLength(bytes: Bytes, at = 0): number {
-  return asBuffer(bytes).readUInt32LE(at);
+  if (at + 4 > bytes.length) throw new RangeError(`broken entry at ${at}`);
+  return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
 }
 
 export function entryFlags(bytes: Bytes, at = 0): number {
@@ -218,11 +219,15 @@ export function forEachEntry(entries: Bytes, visit: (entry: Buffer) => void): vo
   }
 }
 
-/** @returns where the entry with this offset begins; the end where it is not there. @throws RangeError */
+/**
+ * @param entries  in order of their offsets, which have no gaps. In another order only the first is found.
+ * @returns where the entry with this offset begins; the end where it is not there. @throws RangeError
+ */
 export function findEntry(entries: Bytes, offset: number): number {
+  if (entries.length === 0) return 0;
   let at = 0;
-  while (at < entries.length && entryOffset(entries, at) !== offset) at = entryEnd(entries, at);
-  return at;
+  for (let ahead = offset - entryOffset(entries); ahead > 0 && at < entries.length; ahead--) at = entryEnd(entries, at);
+  return at < entries.length && entryOffset(entries, at) === offset ? at : entries.length;
 }
 
 export function decoded(publications: Publications): readonly Publication[] {

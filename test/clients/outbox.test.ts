@@ -1,12 +1,12 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { JOINED_MAX_BYTES, Outbox } from '../../src/clients/outbox.js';
+import { JOINED_MAX_BYTES, LARGE_BYTES, Outbox } from '../../src/clients/outbox.js';
 import { BUFFERED, DROPPED, SENT } from '../../src/clients/socket.js';
 import { Turn } from '../../src/lib/turn.js';
 import { type Disconnect, disconnects } from '../../src/protocol/codes.js';
 import { jsonCodec } from '../../src/protocol/json.js';
 import { FakeSocket } from '../support/fake-socket.js';
 
-const QUEUE_MAX_BYTES = 100;
+const QUEUE_MAX_BYTES = 2 * JOINED_MAX_BYTES;
 
 let socket: FakeSocket;
 let turn: Turn;
@@ -50,7 +50,7 @@ describe('joining', () => {
     expect(written()).toEqual(['1', '2']);
   });
 
-  test('a borrowed frame is copied, unless it is large and the first: then it leaves at once', () => {
+  test('a borrowed frame is copied, unless it is large: then it leaves at once', () => {
     const small = Buffer.from('1');
     outbox.writeBorrowed(small);
     small[0] = 0;
@@ -69,6 +69,26 @@ describe('joining', () => {
     outbox.writeBorrowed(large);
     turn.runNow();
     expect(failures).toEqual([disconnects.writeError]);
+  });
+
+  test('a borrowed frame leaves together with what is ahead of it, where that makes one write', () => {
+    outbox.write(Buffer.from('1'));
+    outbox.writeBorrowed(Buffer.alloc(LARGE_BYTES, 'b'));
+    expect(written()).toEqual([`1\n${'b'.repeat(LARGE_BYTES)}`]);
+    turn.runNow();
+    expect(written()).toHaveLength(1);
+  });
+
+  test('a borrowed frame that the socket has no room for after what is ahead of it is copied', () => {
+    socket.answer = BUFFERED;
+    outbox.write(Buffer.from('1'));
+    const large = Buffer.alloc(QUEUE_MAX_BYTES, 'b');
+    outbox.writeBorrowed(large);
+    expect(written()).toEqual(['1']);
+    large.fill('c');
+    socket.answer = SENT;
+    outbox.drained();
+    expect(written()).toEqual(['1', 'b'.repeat(QUEUE_MAX_BYTES)]);
   });
 
   test('a write is bounded, and a larger frame is a write of its own', () => {

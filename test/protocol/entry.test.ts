@@ -15,6 +15,7 @@ import {
   entryProtobuf,
   entryTime,
   entryWithEpoch,
+  findEntry,
   forEachEntry,
   payloadFlags,
   setEntryOffset,
@@ -91,6 +92,21 @@ describe('entry', () => {
       expect(() => forEachEntry(all.subarray(0, all.length - cut), () => {})).toThrow(RangeError);
     }
     expect(() => forEachEntry(Buffer.alloc(50), () => {})).toThrow(RangeError);
+  });
+
+  test('an entry is found by its offset', () => {
+    const entries = [4, 5, 6].map((offset) => {
+      const entry = encodeEntry({ data: Buffer.from('x'.repeat(offset)) }, 0);
+      setEntryOffset(entry, offset);
+      return entry;
+    });
+    const all = Buffer.concat(entries);
+    const ends = [0, entries[0]!.length, entries[0]!.length + entries[1]!.length];
+    expect([4, 5, 6].map((offset) => findEntry(all, offset))).toEqual(ends);
+    expect([3, 7, 100].map((offset) => findEntry(all, offset))).toEqual([all.length, all.length, all.length]);
+    expect(findEntry(Buffer.alloc(0), 1)).toBe(0);
+    const newestFirst = Buffer.concat(entries.toReversed());
+    expect(findEntry(newestFirst, 6)).toBe(0);
   });
 
   test('a publication of another node: unknown fields and its own offset are ignored, its time is kept', () => {
