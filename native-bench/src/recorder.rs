@@ -21,12 +21,16 @@ pub struct Tally {
     pub counts: Counts,
     /// In µs.
     pub latency: Histogram<u64>,
+    /// Longest until the first subscriber had a publication: a server that pauses shows here, whatever it takes to reach all.
+    pub first_us_max: u64,
+    newest_due: u64,
 }
 
 impl Default for Tally {
     fn default() -> Self {
         let latency = Histogram::new_with_bounds(1, LATENCY_US_MAX, SIGNIFICANT_DIGITS);
-        Self { counts: Counts::default(), latency: latency.expect("the bounds are valid") }
+        let latency = latency.expect("the bounds are valid");
+        Self { counts: Counts::default(), latency, first_us_max: 0, newest_due: 0 }
     }
 }
 
@@ -35,18 +39,31 @@ impl Tally {
         self.latency.saturating_record(now.saturating_sub(due).max(1));
     }
 
+    /// A subscriber has a publication.
+    pub fn delivery(&mut self, due: u64, now: u64, bytes: usize) {
+        self.counts.delivered += 1;
+        self.counts.received_bytes += bytes as u64;
+        self.latency(due, now);
+        if due > self.newest_due {
+            self.newest_due = due;
+            self.first_us_max = self.first_us_max.max(now.saturating_sub(due));
+        }
+    }
+
     pub fn add(&mut self, other: &Tally) {
         self.counts.operations += other.counts.operations;
         self.counts.published += other.counts.published;
         self.counts.delivered += other.counts.delivered;
         self.counts.received_bytes += other.counts.received_bytes;
         self.counts.errors += other.counts.errors;
+        self.first_us_max = self.first_us_max.max(other.first_us_max);
         self.latency.add(&other.latency).expect("all histograms have the same bounds");
     }
 
     fn reset(&mut self) {
         self.counts = Counts::default();
         self.latency.reset();
+        self.first_us_max = 0;
     }
 }
 
@@ -107,6 +124,21 @@ mod tests {
         assert!(merged.latency.value_at_quantile(0.5).abs_diff(1500) <= 2);
         assert_eq!((merged.latency.min(), merged.latency.max()), (1, 2999));
         assert_eq!((recorder.take().counts.delivered, recorder.delivered()), (0, 0));
+    }
+
+    #[test]
+    fn only_the_first_delivery_of_a_publication_tells_of_a_pause() {
+        let mut tally = Tally::default();
+        for (due, now) in [(100, 150), (100, 9000), (200, 9010), (300, 310)] {
+            tally.delivery(due, now, 10);
+        }
+        assert_eq!((tally.first_us_max, tally.counts.delivered, tally.counts.received_bytes), (8810, 4, 40));
+        let mut merged = Tally::default();
+        merged.add(&tally);
+        assert_eq!(merged.first_us_max, 8810);
+        tally.reset();
+        tally.delivery(300, 400, 10);
+        assert_eq!(tally.first_us_max, 0);
     }
 
     #[test]

@@ -29,6 +29,7 @@ pub struct Report {
     cpu: CpuUse,
     memory: Memory,
     latency_us: Option<Latency>,
+    first_us_max: Option<u64>,
     series: Vec<Second>,
     /// Filled in by reports.
     floor: Option<()>,
@@ -215,6 +216,7 @@ impl Report {
                 per_connection: extra.per_connection.map(f64::round),
             },
             latency_us: Latency::of(&total.latency)?,
+            first_us_max: (total.first_us_max > 0).then_some(total.first_us_max),
             series: measured.series.clone(),
             floor: None,
         })

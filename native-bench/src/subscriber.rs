@@ -35,10 +35,7 @@ impl Subscriber {
         let tally: Shard = self.run.recorder.shard(self.index);
         let lost = loop {
             let on_delivery = |due, bytes| {
-                let mut tally = tally.lock().unwrap();
-                tally.counts.delivered += 1;
-                tally.counts.received_bytes += bytes as u64;
-                tally.latency(due, micros());
+                tally.lock().unwrap().delivery(due, micros(), bytes);
             };
             if let Err(error) = self.read(on_delivery).await {
                 break error;

@@ -37,6 +37,7 @@ export function sampleResult(options: SampleOptions = {}): ReturnType<typeof che
     },
     memory: { server_rss_start: 1e8, server_rss_end: 1.1e8, server_rss_peak: 1.2e8, per_connection: null },
     latency_us: latencyOf(meter.latency),
+    first_us_max: 900,
     series: [1, 2, 3].map((t) => ({ t, ...second })),
     floor: null,
   });

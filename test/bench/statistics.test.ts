@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { Meter } from '../../scripts/bench/generator/meter.mjs';
 import { selfTimes } from '../../scripts/bench/lib/self-time.mjs';
 import { compare, median, pairOrder, quantile, signTest } from '../../scripts/bench/lib/statistics.mjs';
 import { sampleResult } from './sample-result.js';
@@ -103,4 +104,21 @@ test('self time of a profile', () => {
   });
   expect(functions[0]).toEqual({ name: 'deliver  channels/path.js:5', share: 0.5 });
   expect(files.map(({ name }) => name)).toContain('channels/path.js');
+});
+
+test('only the first delivery of a publication tells of a pause, and none of the warm-up', () => {
+  const meter = new Meter(100);
+  const other = new Meter(100);
+  const deliveries: [due: number, at: number][] = [
+    [50, 60_000],
+    [100, 150],
+    [100, 9000],
+    [200, 9010],
+    [300, 310],
+  ];
+  for (const [due, at] of deliveries) meter.publication(due, at, 10);
+  expect([meter.firstUsMax, meter.delivered, meter.receivedBytes]).toEqual([8810, 4, 40]);
+  other.publication(100, 120, 10);
+  other.add(meter.export());
+  expect(other.firstUsMax).toBe(8810);
 });

@@ -96,6 +96,7 @@ function toResult({ options, server, startedAt, used, meter, counts, problems, m
     },
     memory: { ...used.memory, per_connection: per_connection ?? null },
     latency_us: latencyOf(meter.latency),
+    first_us_max: meter.firstUsMax || null,
     series: seriesOf(meter, used.cores),
     floor: null,
   };

@@ -16,6 +16,9 @@ export class Meter {
   /** Of the messages that were delivered. */
   receivedBytes = 0;
   latency = newHistogram(3);
+  /** Longest until the first subscriber had a publication: a server that pauses shows here, whatever it takes to reach all. */
+  firstUsMax = 0;
+  #newestDueUs = 0;
   seconds = [];
 
   /** @param {number} fromUs  what was due earlier is warm-up and not counted. */
@@ -47,6 +50,16 @@ export class Meter {
     this.#second(nowUs).latency.recordValue(latency);
   }
 
+  /** A subscriber has a publication. */
+  publication(dueUs, nowUs, bytes) {
+    this.received(dueUs, bytes);
+    this.delivery(dueUs, nowUs);
+    this.time(dueUs, nowUs);
+    if (dueUs < this.fromUs || dueUs <= this.#newestDueUs) return;
+    this.#newestDueUs = dueUs;
+    this.firstUsMax = Math.max(this.firstUsMax, nowUs - dueUs);
+  }
+
   #second(nowUs) {
     const second = Math.min(SECONDS_MAX, Math.max(0, Math.floor((nowUs - this.fromUs) / 1e6)));
     while (this.seconds.length <= second) this.seconds.push(newSecond());
@@ -56,9 +69,10 @@ export class Meter {
   /** For another thread. */
   export() {
     const seconds = this.seconds.map((second) => ({ ...second, latency: second.latency.encodeIntoCompressedBase64() }));
-    const { fromUs, operations, delivered, receivedBytes } = this;
+    const { fromUs, operations, delivered, receivedBytes, firstUsMax } = this;
     return {
       fromUs,
+      firstUsMax,
       operations,
       delivered,
       receivedBytes,
@@ -72,6 +86,7 @@ export class Meter {
     this.operations += part.operations;
     this.delivered += part.delivered;
     this.receivedBytes += part.receivedBytes;
+    this.firstUsMax = Math.max(this.firstUsMax, part.firstUsMax);
     this.latency.add(decodeFromCompressedBase64(part.latency));
     part.seconds.forEach((second, t) => {
       const own = this.#second(this.fromUs + t * 1e6);

@@ -46,8 +46,8 @@ const atLowRate = (subscribers) => {
     {
       id: `${id}-pause`,
       experiment,
-      what: `longest pause ${to}`,
-      of: ({ a }) => a.latency_us.max / MS,
+      what: `longest until the first of ${subscribers.toLocaleString('en-US')} subscribers has it`,
+      of: ({ a }) => a.first_us_max / MS,
       max: 10,
       unit: 'ms',
     },

@@ -63,6 +63,7 @@ export const resultSchema = z.object({
     per_connection: z.number().nullable(),
   }),
   latency_us: latency.nullable(),
+  first_us_max: perhaps.describe('longest until the first subscriber had a publication'),
   series: z.array(second),
   floor: z.object({ us_per_send: amount, times: amount }).nullable(),
 });

@@ -59,12 +59,7 @@ export default async function subscribers({ options, first, step, port }) {
   });
 
   const onDelivery = (subscriber, dueUs, bytes) => {
-    if (dueUs > 0 && !subscriber.isSlow) {
-      const now = micros();
-      meter.received(dueUs, bytes);
-      meter.delivery(dueUs, now);
-      meter.time(dueUs, now);
-    }
+    if (dueUs > 0 && !subscriber.isSlow) meter.publication(dueUs, micros(), bytes);
     if (totals !== null && subscriber.isDone(totals) && --unfinished === 0) finish();
   };
   let plan = null;
