@@ -3,7 +3,7 @@
  * `single_connection`. Each user has a home, the worker `hash(user) mod workers`, which admits connections one after
  * the other, so two that arrive at once on different workers cannot both be the last one allowed.
  *
- * Questions: `user.enter` before a connect is through, `user.leave` when the connection is gone, `user.restore` when a
+ * Questions: `user.enter` before a connect is through (again before a refusal), `user.leave` when the connection is gone, `user.restore` when a
  * home was replaced and has to be told again. With both options off nothing is asked and nothing is kept.
  */
 import { hash32 } from '../lib/hash.js';
@@ -64,9 +64,12 @@ export class Homes {
    * Ask the user's home to let the client in, which must be one that {@link counts}, and not have left. Rejects with a
    * ClientError when the home cannot be asked.
    */
-  enter(client: Client): Promise<Admission> {
-    const answer = this.asks.ask(this.home(client.user), 'user.enter', { user: client.user, client: client.id });
-    return answer as Promise<Admission>;
+  async enter(client: Client): Promise<Admission> {
+    const first = await this.ask(client);
+    if (first.admitted || client.ending) return first;
+    // The home still counts connections of a worker that died until it is told so. Main tells it before it accepts any of
+    // those that come back, so it hears of that in the turn between two questions.
+    return this.ask(client);
   }
 
   leave(client: Client): void {
@@ -88,6 +91,10 @@ export class Homes {
       .filter((client) => this.counts(client) && this.home(client.user) === slot)
       .map((client) => ({ user: client.user, client: client.id }));
     if (entries.length > 0) await this.asks.ask(slot, 'user.restore', entries);
+  }
+
+  private ask({ user, id }: Client): Promise<Admission> {
+    return this.asks.ask(this.home(user), 'user.enter', { user, client: id }) as Promise<Admission>;
   }
 
   /** Until it is heard, or the user would be short of a connection for good. */

@@ -53,6 +53,30 @@ describe('user_connection_limit', () => {
     expect(again.map(({ closeCode }) => closeCode)).toEqual(users.map(() => 3504));
   });
 
+  test('nobody is refused for a connection of a worker whose death the home is about to hear of', async () => {
+    const { threads, rigs } = node({ user_connection_limit: 1 });
+    await rigs[0]!.connect();
+    const asks = threads.asks[1]!;
+    const ask = asks.ask.bind(asks);
+    asks.ask = async (...question) => {
+      const answer = await ask(...question);
+      for (const rig of rigs) rig.homes.workerDied(0);
+      return answer;
+    };
+    expect((await rigs[1]!.connect()).closeCode).toBeUndefined();
+    expect((await rigs[2]!.connect()).closeCode).toBe(3504);
+  });
+
+  test('a client that leaves before it is refused is not asked for again', async () => {
+    const { threads, rigs } = node({ user_connection_limit: 1 });
+    await rigs[0]!.connect();
+    const connection = rigs[1]!.open();
+    connection.say({ id: 1, connect: { token: token({ sub: 'ann' }) } });
+    connection.client.closed();
+    await rigs[1]!.settle();
+    expect(threads.asks[1]!.asked.filter((question) => question.endsWith('user.enter'))).toHaveLength(1);
+  });
+
   test('a home that cannot be asked is an internal error, to be tried again', async () => {
     const { threads, rigs } = node({ user_connection_limit: 1 });
     threads.dead.add(0).add(1).add(2);
