@@ -51,12 +51,16 @@ export class Api {
 }
 
 /** `server` of a result. */
+/** What ../bare.mjs calls itself. */
+const BARE = 'bare';
+
 export async function identify(options) {
   const api = new Api(options);
   try {
     const { nodes } = await api.call('info', {});
     const version = nodes[0]?.version ?? '';
-    const software = /\b(OSS|PRO)\b/.test(version) ? 'centrifugo' : 'uwebsockets' in api.headers ? 'gyre' : 'unknown';
+    const isGyre = 'uwebsockets' in api.headers && version !== BARE;
+    const software = /\b(OSS|PRO)\b/.test(version) ? 'centrifugo' : isGyre ? 'gyre' : 'unknown';
     return { url: options.url, software, version };
   } finally {
     api.close();
