@@ -35,6 +35,22 @@ export function writeArgument(out: ByteWriter, argument: string | Uint8Array): v
   else writeBytes(out, argument);
 }
 
+/** Of what stands in front of an argument of so many bytes. */
+export function argumentHeadBytes(bytes: number): number {
+  return 1 + digitsOf(bytes) + 2;
+}
+
+/** An argument of so many bytes follows, then {@link writeArgumentEnd}. */
+export function writeArgumentHead(out: ByteWriter, bytes: number): void {
+  out.ensure(OVERHEAD_BYTES);
+  putHeader(out, DOLLAR, bytes);
+}
+
+export function writeArgumentEnd(out: ByteWriter): void {
+  out.ensure(2);
+  putEnd(out, 0);
+}
+
 function writeBytes(out: ByteWriter, argument: Uint8Array): void {
   const bytes = argument.length;
   out.ensure(bytes + OVERHEAD_BYTES);
@@ -77,8 +93,7 @@ function putHeader(out: ByteWriter, marker: number, value: number): void {
   const { buffer } = out;
   let pos = out.length;
   buffer[pos++] = marker;
-  let digits = 1;
-  for (let limit = 10; value >= limit; limit *= 10) digits++;
+  const digits = digitsOf(value);
   let rest = value;
   for (let i = pos + digits - 1; i >= pos; i--) {
     const tenth = Math.floor(rest / 10);
@@ -89,6 +104,12 @@ function putHeader(out: ByteWriter, marker: number, value: number): void {
   buffer[pos++] = CR;
   buffer[pos++] = LF;
   out.length = pos;
+}
+
+function digitsOf(value: number): number {
+  let digits = 1;
+  for (let limit = 10; value >= limit; limit *= 10) digits++;
+  return digits;
 }
 
 function putEnd(out: ByteWriter, bytes: number): void {

@@ -8,7 +8,7 @@
  * Source: https://redis.io/docs/latest/develop/reference/protocol-spec. RESP3 has nothing that is needed here; every
  * server speaks RESP2 when it is not told otherwise.
  */
-import { asBuffer } from './bytes.js';
+import { TextCache } from './text-cache.js';
 
 /** Simple strings are strings, bulk strings are Buffers. Integers above 2^53 lose precision. */
 export type RespValue = number | string | Buffer | null | RespValue[];
@@ -37,16 +37,22 @@ const DOLLAR = 36;
 const STAR = 42;
 
 export interface RespSink {
-  /** Bulk strings are views of what was fed: they may be kept, and keep that memory. */
+  /** Bulk strings may be kept; on a connection for commands they keep the chunk that they came in. */
   reply(reply: RespValue | RespError): void;
 }
 
 export interface PubSubSink extends RespSink {
-  /** A message of a subscribed channel. `payload` is such a view, too. */
-  message(channel: string, payload: Buffer): void;
+  /**
+   * A message of a subscribed channel. The payload is [start, end) of `bytes`. All of that is borrowed, and may be
+   * overwritten, what stands in front of the payload too: the message's head, which is longer than its channel by
+   * {@link MESSAGE_HEAD_MIN_BYTES} at least.
+   */
+  message(channel: string, bytes: Buffer, start: number, end: number): void;
 }
 
 const MESSAGE_PREFIX = Buffer.from('*3\r\n$7\r\nmessage\r\n$');
+/** With the lengths of channel and payload. */
+export const MESSAGE_HEAD_MIN_BYTES = MESSAGE_PREFIX.length + '0\r\n\r\n$0\r\n'.length;
 
 interface OpenArray {
   readonly items: RespValue[];
@@ -68,6 +74,7 @@ export class RespReader {
   #error: RespError | undefined;
   #stopped = false;
   readonly #messages: PubSubSink | undefined;
+  readonly #channels: TextCache | undefined;
 
   /** @param pubSub  the connection is in subscribed mode: arrays that look like messages are. */
   constructor(sink: PubSubSink, pubSub: true);
@@ -77,15 +84,20 @@ export class RespReader {
     pubSub = false,
   ) {
     this.#messages = pubSub ? (sink as PubSubSink) : undefined;
+    this.#channels = pubSub ? new TextCache() : undefined;
   }
 
-  /** @throws RespSyntaxError, and whatever the sink throws. The reader is of no use then. */
-  feed(chunk: Uint8Array): void {
-    if (this.#stopped || !this.#take(asBuffer(chunk))) return;
+  /**
+   * @param chunk  borrowed.
+   * @throws RespSyntaxError, and whatever the sink throws. The reader is of no use then.
+   */
+  feed(chunk: Buffer): void {
+    // Replies are kept, and there may be many strings in one. Messages are not.
+    if (this.#stopped || !this.#take(this.#messages ? chunk : Buffer.from(chunk))) return;
     const buffer = this.#buffer;
     while (this.#pos < buffer.length && this.#element()) if (this.#stopped) return;
     if (this.#pos === buffer.length) return;
-    this.#waiting.push(buffer.subarray(this.#pos));
+    this.#waiting.push(Buffer.from(buffer.subarray(this.#pos)));
     this.#waitingBytes = buffer.length - this.#pos;
   }
 
@@ -99,9 +111,12 @@ export class RespReader {
     this.#buffer = chunk;
     this.#pos = 0;
     if (this.#waitingBytes === 0) return true;
-    this.#waiting.push(chunk);
     this.#waitingBytes += chunk.length;
-    if (this.#waitingBytes < this.#neededBytes) return false;
+    if (this.#waitingBytes < this.#neededBytes) {
+      this.#waiting.push(Buffer.from(chunk));
+      return false;
+    }
+    this.#waiting.push(chunk);
     this.#buffer = Buffer.concat(this.#waiting, this.#waitingBytes);
     this.#waiting.length = 0;
     this.#waitingBytes = 0;
@@ -164,7 +179,7 @@ export class RespReader {
     this.#expectCrLf(payloadEnd);
 
     this.#pos = payloadEnd + 2;
-    sink.message(buffer.toString('utf8', channelAt, channelEnd), buffer.subarray(payloadAt, payloadEnd));
+    sink.message(this.#channels!.text(buffer, channelAt, channelEnd), buffer, payloadAt, payloadEnd);
     return true;
   }
 
@@ -188,7 +203,8 @@ export class RespReader {
     if (end + 2 > this.#buffer.length) return this.#incomplete(end + 2);
     this.#expectCrLf(end);
     this.#after = end + 2;
-    return this.#consume(this.#buffer.subarray(start, end));
+    const bulk = this.#buffer.subarray(start, end);
+    return this.#consume(this.#messages ? Buffer.from(bulk) : bulk);
   }
 
   /** The element that ends at {@link #after}. */

@@ -13,7 +13,7 @@
  */
 import { asBuffer } from '../lib/bytes.js';
 import { clientInfoFields, emptyClientInfo, writeClientInfo } from './client-info.js';
-import { isJson } from './json-scanner.js';
+import { isJsonLine } from './json-scanner.js';
 import type { Bytes, ClientInfo, Publication, Publications } from './messages.js';
 import { mapFields, ProtoFields, ProtoReader, type ProtoTable } from './proto-reader.js';
 import { ProtoWriter } from './proto-writer.js';
@@ -31,6 +31,10 @@ const TIME_AT = 13;
 
 /** Of the field `data`. */
 const DATA_TAG = (4 << 3) | 2;
+/** Of `delta` and `time`. */
+const DELTA_TAG = 8 << 3;
+const TIME_TAG = 9 << 3;
+const TIME_MAX_FACTOR = 2 ** 42;
 export const NOT_ONLY_DATA = -1;
 
 const NEWLINE = 0x0a;
@@ -67,7 +71,8 @@ const scratch = new ProtoWriter();
  * @param known  it is known to be valid JSON.
  */
 export function payloadFlags(data: Bytes, known = false): number {
-  return asBuffer(data).indexOf(NEWLINE) < 0 && (known || isJson(data)) ? ENTRY_JSON : 0;
+  const isLine = known ? asBuffer(data).indexOf(NEWLINE) < 0 : isJsonLine(data, 0, data.length);
+  return isLine ? ENTRY_JSON : 0;
 }
 
 /**
@@ -101,22 +106,73 @@ export function entryWithEpoch(entry: Bytes, epoch: string): Buffer {
 }
 
 /**
- * An entry of a publication that another node encoded. Its time is kept, and it may ask for deltas itself.
+ * An entry of a publication that another node encoded. Its time is kept, and it may ask for deltas itself; where that is all
+ * it has beside `data`, the entry consists of `data` alone.
  * @throws ProtoError  also where {@link decodeEntry} would throw later.
  */
 export function entryFromProtobuf(publication: Bytes, offset: number, flags: number): Buffer {
-  const { data, delta, time } = new ProtoReader(publication).fields(emptyForeign(), foreignFields);
-  return withHeader(publication, flags | (delta ? ENTRY_DELTA : 0) | payloadFlags(data), offset, time);
+  const bytes = asBuffer(publication);
+  const it = describe(bytes, 0, bytes.length);
+  return withHeader(bytes.subarray(0, it.end), flags | it.flags, offset, it.time);
+}
+
+/**
+ * The same of [start, end) of `bytes`, without a copy: the header replaces the {@link ENTRY_HEADER_BYTES} in front of it.
+ * @throws ProtoError
+ */
+export function entryInPlace(bytes: Buffer, start: number, end: number, offset: number, flags: number): Buffer {
+  const it = describe(bytes, start, end);
+  const entry = bytes.subarray(start - ENTRY_HEADER_BYTES, it.end);
+  putHeader(entry, flags | it.flags, offset, it.time);
+  return entry;
+}
+
+/** What a publication that another node encoded means for its entry, which needs nothing of it beyond `end`. */
+interface Description {
+  readonly flags: number;
+  readonly time: number;
+  readonly end: number;
+}
+
+function describe(bytes: Buffer, start: number, end: number): Description {
+  const usual = describeUsual(bytes, start, end);
+  if (usual !== undefined) return usual;
+  const { data, delta, time } = new ProtoReader(bytes.subarray(start, end)).fields(emptyForeign(), foreignFields);
+  return { flags: (delta ? ENTRY_DELTA : 0) | payloadFlags(data), time, end };
+}
+
+/** Of `data`, perhaps `delta`, and `time`, in this order, which most publications consist of; undefined for others. */
+function describeUsual(bytes: Buffer, start: number, end: number): Description | undefined {
+  const dataEnd = endOfData(bytes, start);
+  let pos = dataEnd;
+  if (pos < 0 || pos >= end) return undefined;
+  const delta = bytes[pos] === DELTA_TAG && bytes[pos + 1] === 1;
+  if (delta) pos += 2;
+  if (bytes[pos++] !== TIME_TAG) return undefined;
+  let time = 0;
+  let byte = 0x80;
+  for (let factor = 1; byte >= 0x80; factor *= 0x80) {
+    if (pos >= end || factor > TIME_MAX_FACTOR) return undefined;
+    byte = bytes[pos++]!;
+    time += (byte & 0x7f) * factor;
+  }
+  if (pos !== end) return undefined;
+  const flags = (delta ? ENTRY_DELTA : 0) | (isJsonLine(bytes, startOfData(bytes, start), dataEnd) ? ENTRY_JSON : 0);
+  return { flags, time, end: dataEnd };
 }
 
 function withHeader(publication: Bytes, flags: number, offset: number, timeMs: number): Buffer {
   const entry = Buffer.allocUnsafe(ENTRY_HEADER_BYTES + publication.length);
+  entry.set(publication, ENTRY_HEADER_BYTES);
+  putHeader(entry, flags, offset, timeMs);
+  return entry;
+}
+
+function putHeader(entry: Buffer, flags: number, offset: number, timeMs: number): void {
   entry.writeUInt32LE(entry.length, 0);
   entry[FLAGS_AT] = flags;
   entry.writeDoubleLE(offset, OFFSET_AT);
   entry.writeDoubleLE(timeMs, TIME_AT);
-  entry.set(publication, ENTRY_HEADER_BYTES);
-  return entry;
 }
 
 /** `data` and info are views into `entry`. */
@@ -198,15 +254,28 @@ export function entryEnd(bytes: Bytes, at: number): number {
  * most are. -1 for others.
  */
 export function onlyData(bytes: Bytes, at: number, end: number): number {
-  let pos = at + ENTRY_HEADER_BYTES;
-  if (bytes[pos++] !== DATA_TAG) return NOT_ONLY_DATA;
+  const start = at + ENTRY_HEADER_BYTES;
+  return endOfData(bytes, start) === end ? startOfData(bytes, start) : NOT_ONLY_DATA;
+}
+
+/** Where `data` ends if the publication begins with it, and it is not empty; -1 otherwise. */
+function endOfData(bytes: Bytes, start: number): number {
+  if (bytes[start] !== DATA_TAG) return -1;
+  let pos = start + 1;
   let length = 0;
   for (let shift = 0; shift < 28; shift += 7) {
     const byte = bytes[pos++]!;
     length |= (byte & 0x7f) << shift;
-    if (byte < 0x80) return length > 0 && pos + length === end ? pos : NOT_ONLY_DATA;
+    if (byte < 0x80) return length > 0 ? pos + length : -1;
   }
-  return NOT_ONLY_DATA;
+  return -1;
+}
+
+/** Of a publication that begins with it. */
+function startOfData(bytes: Bytes, start: number): number {
+  let pos = start + 1;
+  while (bytes[pos]! >= 0x80) pos++;
+  return pos + 1;
 }
 
 /** Each entry of a concatenation, as a view. @throws RangeError where it is cut off. */

@@ -20,6 +20,7 @@ export const CLOSE_ARRAY = 0x5d;
 export const OPEN_OBJECT = 0x7b;
 export const CLOSE_OBJECT = 0x7d;
 
+const NEWLINE = 0x0a;
 const SPACE = 0x20;
 const QUOTE = 0x22;
 const COMMA = 0x2c;
@@ -29,6 +30,13 @@ const BACKSLASH = 0x5c;
 export const TRUE = Buffer.from('true');
 export const FALSE = Buffer.from('false');
 export const NULL = Buffer.from('null');
+
+/** Of bytes in strings: what ends or interrupts plain text, and what is not ASCII. */
+const SPECIAL = 1;
+const NOT_ASCII = 0x80;
+const KINDS = Uint8Array.from({ length: 256 }, (_, byte) =>
+  byte < SPACE || byte === QUOTE || byte === BACKSLASH ? SPECIAL : byte & NOT_ASCII,
+);
 
 /** What closes each open level while a value is skipped. Shared: skipping calls nothing back. */
 const closers = new Uint8Array(MAX_JSON_DEPTH_LEVELS);
@@ -43,8 +51,17 @@ export class JsonScanner {
   /** All string bytes so far or-ed together: below 0x80 there was only ASCII. */
   protected seen = 0;
 
-  constructor(bytes: Uint8Array) {
+  /** Whether there is a line feed outside of strings, where alone one may be. */
+  protected severalLines = false;
+  readonly #start: number;
+  protected readonly limit: number;
+
+  /** Of [start, end). */
+  constructor(bytes: Uint8Array, start = 0, end = bytes.length) {
     this.bytes = asBuffer(bytes);
+    this.pos = start;
+    this.#start = start;
+    this.limit = end;
   }
 
   /** Validate and pass over one value of any kind. */
@@ -68,8 +85,9 @@ export class JsonScanner {
   /** Nothing but whitespace may follow, and all text must have been UTF-8. */
   end(): void {
     this.space();
-    if (this.pos < this.bytes.length) throw this.error('unexpected data after the value');
-    if (this.seen >= 0x80 && !isUtf8(this.bytes)) throw this.error('invalid UTF-8', 0);
+    if (this.pos < this.limit) throw this.error('unexpected data after the value');
+    if (this.seen >= NOT_ASCII && !isUtf8(this.bytes.subarray(this.#start, this.limit)))
+      throw this.error('invalid UTF-8', this.#start);
   }
 
   /** Pass over containers' openings down to the first scalar or empty container, and over that. @returns the depth. */
@@ -130,12 +148,19 @@ export class JsonScanner {
 
   protected scanString(): void {
     const bytes = this.bytes;
-    const end = bytes.length;
-    let pos = this.pos;
+    const end = this.limit;
     if (this.byte() !== QUOTE) throw this.error('string expected');
+    let pos = this.pos + 1;
     this.escaped = false;
     let seen = 0;
-    while (++pos < end) {
+    for (; ; pos++) {
+      // Eight at a time as long as they are plain: less than half the time for all but the shortest.
+      for (; pos + 8 <= end; pos += 8) {
+        const kinds = kindsOfEight(bytes, pos);
+        if ((kinds & SPECIAL) !== 0) break;
+        seen |= kinds;
+      }
+      if (pos >= end) throw this.error('string without an end', end);
       const byte = bytes[pos]!;
       if (byte === QUOTE) {
         this.pos = pos + 1;
@@ -150,12 +175,11 @@ export class JsonScanner {
       }
       seen |= byte;
     }
-    throw this.error('string without an end', end);
   }
 
   /** @param at  position after the backslash. @returns the last position of the escape. */
   #escape(at: number): number {
-    if (at >= this.bytes.length) throw this.error('string without an end', at);
+    if (at >= this.limit) throw this.error('string without an end', at);
     switch (this.bytes[at]) {
       case QUOTE:
       case BACKSLASH:
@@ -168,7 +192,7 @@ export class JsonScanner {
         return at;
       case 0x75: // 'u'
         for (let i = at + 1; i <= at + 4; i++) {
-          const byte = i < this.bytes.length ? this.bytes[i]! : 0;
+          const byte = i < this.limit ? this.bytes[i]! : 0;
           const letter = byte | 0x20;
           if (!isDigit(byte) && !(letter >= 0x61 && letter <= 0x66)) throw this.error('invalid \\u escape', i);
         }
@@ -204,39 +228,65 @@ export class JsonScanner {
 
   protected literal(word: Buffer): void {
     for (let i = 0; i < word.length; i++, this.pos++) {
-      if (this.bytes[this.pos] !== word[i]) throw this.error('unexpected character');
+      if (this.byte() !== word[i]) throw this.error('unexpected character');
     }
   }
 
   protected space(): void {
     const bytes = this.bytes;
     let pos = this.pos;
-    for (; pos < bytes.length; pos++) {
+    for (; pos < this.limit; pos++) {
       const byte = bytes[pos]!;
-      if (byte > SPACE || (byte !== SPACE && byte !== 0x0a && byte !== 0x0d && byte !== 0x09)) break;
+      if (byte > SPACE || (byte !== SPACE && byte !== NEWLINE && byte !== 0x0d && byte !== 0x09)) break;
+      if (byte === NEWLINE) this.severalLines = true;
     }
     this.pos = pos;
   }
 
   /** The current byte; undefined at the end. */
   protected byte(): number | undefined {
-    return this.pos < this.bytes.length ? this.bytes[this.pos] : undefined;
+    return this.pos < this.limit ? this.bytes[this.pos] : undefined;
   }
 
   protected error(what: string, at = this.pos): JsonError {
-    return new JsonError(at >= this.bytes.length ? 'unexpected end of JSON' : `${what} at byte ${at}`);
+    return new JsonError(at >= this.limit ? 'unexpected end of JSON' : `${what} at byte ${at}`);
+  }
+}
+
+/** The kinds of eight bytes or-ed together. */
+const kindsOfEight = (bytes: Uint8Array, at: number): number =>
+  KINDS[bytes[at]!]! |
+  KINDS[bytes[at + 1]!]! |
+  KINDS[bytes[at + 2]!]! |
+  KINDS[bytes[at + 3]!]! |
+  KINDS[bytes[at + 4]!]! |
+  KINDS[bytes[at + 5]!]! |
+  KINDS[bytes[at + 6]!]! |
+  KINDS[bytes[at + 7]!]!;
+
+/** Tells what is JSON. */
+class JsonTest extends JsonScanner {
+  /** To the end. @throws JsonError */
+  isOneLine(): boolean {
+    this.skip();
+    this.end();
+    return !this.severalLines;
   }
 }
 
 /** Whether `bytes` is exactly one JSON value in UTF-8, whitespace around it allowed. */
-export function isJson(bytes: Uint8Array): boolean {
+export const isJson = (bytes: Uint8Array): boolean => testJson(bytes, 0, bytes.length) !== undefined;
+
+/** Whether [start, end) is that, and without a line feed. */
+export const isJsonLine = (bytes: Uint8Array, start: number, end: number): boolean =>
+  testJson(bytes, start, end) === true;
+
+/** @returns whether it is on one line; undefined where it is not JSON. */
+function testJson(bytes: Uint8Array, start: number, end: number): boolean | undefined {
   try {
-    const scanner = new JsonScanner(bytes);
-    scanner.skip();
-    scanner.end();
-    return true;
+    return new JsonTest(bytes, start, end).isOneLine();
   } catch (error) {
-    if (error instanceof JsonError) return false;
+    if (error instanceof JsonError) return undefined;
     throw error;
   }
 }

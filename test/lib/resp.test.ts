@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ByteWriter } from '../../src/lib/bytes.js';
-import { RespError, RespReader, RespSyntaxError, type RespValue } from '../../src/lib/resp.js';
+import { MESSAGE_HEAD_MIN_BYTES, RespError, RespReader, RespSyntaxError, type RespValue } from '../../src/lib/resp.js';
 import { writeCommand } from '../../src/lib/resp-command.js';
 
 const SEED = 7;
@@ -11,8 +11,10 @@ class Recorder {
   reply(reply: RespValue | RespError): void {
     this.heard.push(reply instanceof RespError ? { error: reply.text } : plain(reply));
   }
-  message(channel: string, payload: Buffer): void {
-    this.heard.push({ channel, payload: payload.toString('hex') });
+  message(channel: string, bytes: Buffer, start: number, end: number): void {
+    this.heard.push({ channel, payload: bytes.toString('hex', start, end) });
+    // The reader lends it, head and all.
+    bytes.fill(0xff, start - MESSAGE_HEAD_MIN_BYTES - Buffer.byteLength(channel), end);
   }
 }
 
@@ -36,7 +38,10 @@ const message = (channel: string, payload: Uint8Array): Buffer =>
 function feed(reader: RespReader, bytes: Buffer, sizes: readonly number[]): void {
   for (let at = 0, i = 0; at < bytes.length; i++) {
     const size = sizes[i % sizes.length]!;
-    reader.feed(Buffer.from(bytes.subarray(at, at + size)));
+    const chunk = Buffer.from(bytes.subarray(at, at + size));
+    reader.feed(chunk);
+    // It was borrowed.
+    chunk.fill(0xff);
     at += size;
   }
 }

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { JsonFields, JsonReader, MAX_JSON_READ_LEVELS, readObject } from '../../src/protocol/json-reader.js';
-import { isJson, JsonError, MAX_JSON_DEPTH_LEVELS } from '../../src/protocol/json-scanner.js';
+import { isJson, isJsonLine, JsonError, MAX_JSON_DEPTH_LEVELS } from '../../src/protocol/json-scanner.js';
 
 function parses(text: string): boolean {
   try {
@@ -91,6 +91,27 @@ const fields = new JsonFields<Sample>({
 });
 
 const sample = (text: string): Sample => readObject(Buffer.from(text), { id: 0, name: '', isOn: false }, fields);
+
+describe('isJsonLine', () => {
+  test('is about a range, and about line feeds outside of strings', () => {
+    const of = (text: string) => isJsonLine(Buffer.from(`"\n${text}"1`), 2, 2 + Buffer.byteLength(text));
+    for (const text of ['1', '"é"', '{"a":"0123456789abcdef"}', ' [1,\t2] ', '"\\n"'])
+      expect(of(text), text).toBe(true);
+    for (const text of ['', '1\n', '[1,\n2]', '"', '"0123456789', '"a\\', 'tru', '1 2'])
+      expect(of(text), text).toBe(false);
+    expect(isJsonLine(Buffer.from([0xff, 0x22, 0xc3, 0xa9, 0x22, 0xff]), 1, 5)).toBe(true);
+    expect(isJsonLine(Buffer.from([0xff, 0x22, 0xc3, 0x22, 0xa9, 0xff]), 1, 4)).toBe(false);
+  });
+
+  test('finds what is wrong at any place of a long string', () => {
+    for (let at = 0; at < 40; at++) {
+      const text = 'x'.repeat(40);
+      const put = (middle: string) => Buffer.from(`"${text.slice(0, at)}${middle}${text.slice(at)}"`);
+      expect(isJson(put('\\"'))).toBe(true);
+      for (const wrong of ['"', '\u0000', '\n', '\\x']) expect(isJson(put(wrong)), `${at} ${wrong}`).toBe(false);
+    }
+  });
+});
 
 describe('JsonReader', () => {
   test('reads fields; payloads stay as they are', () => {

@@ -11,9 +11,10 @@ import { isUnreadable, joinEnvelope, leaveEnvelope, openEnvelope } from './envel
 import { rangeArguments, readList, readStream } from './history.js';
 import { Keys } from './keys.js';
 import type { PlacedShards } from './moves.js';
-import { Publisher, seconds } from './publisher.js';
+import { Publisher } from './publisher.js';
 import { RefusalLog, unreadableLog } from './refusal-log.js';
 import { historyScript, listHistoryScript, removeHistoryScript, resetEpochScript } from './scripts.js';
+import { seconds } from './seconds.js';
 import type { Reply, Script, Shard, ShardEvents } from './shard.js';
 
 export interface RedisBrokerOptions {
@@ -137,9 +138,9 @@ export class RedisBroker implements Broker {
 export function receiver(keys: Keys, sink: BrokerSink, log: Pick<Log, 'error'>, clock: Clock): ShardEvents {
   const unreadable = unreadableLog(log, clock);
   return {
-    message(pubSubChannel, payload) {
+    message(pubSubChannel, bytes, start, end) {
       try {
-        openEnvelope(keys.channelOf(pubSubChannel), payload, sink);
+        openEnvelope(keys.channelOf(pubSubChannel), bytes, start, end, sink);
       } catch (error) {
         if (!isUnreadable(error)) throw error;
         unreadable.refused(`a message on ${pubSubChannel}: ${error.message}`);

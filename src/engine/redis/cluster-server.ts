@@ -6,7 +6,7 @@ export type OpenLink = (endpoint: Endpoint, events: LinkEvents) => Link;
 
 /** What a server reports, and which one it is. */
 export interface ServerEvents {
-  message(server: ClusterServer, pubSubChannel: string, payload: Buffer): void;
+  message(server: ClusterServer, pubSubChannel: string, bytes: Buffer, start: number, end: number): void;
   interrupted(server: ClusterServer, pubSubChannel: string): void;
   connectedChanged(server: ClusterServer): void;
 }
@@ -28,7 +28,7 @@ export class ClusterServer {
   ) {
     this.#connectByMs = performance.now() + connectTimeoutMs;
     this.link = openLink(endpoint, {
-      message: (channel, payload) => events.message(this, channel, payload),
+      message: (channel, bytes, start, end) => events.message(this, channel, bytes, start, end),
       interrupted: (channel) => events.interrupted(this, channel),
       connectedChanged: () => {
         this.#wasConnected = true;

@@ -21,6 +21,7 @@ const AWAY: { readonly feed: FeedState } = { feed: 'down' };
 export class ClusterShard implements Shard {
   readonly name: string;
   readonly isCluster = true;
+  readonly server = undefined;
   /** Healthy, or it turned out that this will take a while. */
   readonly settled: Promise<void>;
   readonly #owners: (ClusterServer | undefined)[] = new Array(SLOTS).fill(undefined);
@@ -49,7 +50,8 @@ export class ClusterShard implements Shard {
     this.#servers = new ClusterServers(
       openLink,
       {
-        message: (server, channel, payload) => this.#subscriptions.message(server, channel, payload),
+        message: (server, channel, bytes, start, end) =>
+          this.#subscriptions.message(server, channel, bytes, start, end),
         interrupted: (server, channel) => this.#subscriptions.interrupted(server, channel),
         connectedChanged: () => this.#topology.refreshSoon(),
       },

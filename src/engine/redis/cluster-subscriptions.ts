@@ -62,8 +62,8 @@ export class ClusterSubscriptions {
     if (subscription.next !== undefined) leave(subscription.next, channel);
   }
 
-  message(server: ClusterServer, channel: string, payload: Buffer): void {
-    if (this.#byChannel.get(channel)?.home === server) this.events.message(channel, payload);
+  message(server: ClusterServer, channel: string, bytes: Buffer, start: number, end: number): void {
+    if (this.#byChannel.get(channel)?.home === server) this.events.message(channel, bytes, start, end);
   }
 
   interrupted(server: ClusterServer, channel: string): void {

@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net';
 import { type RespReader, RespSyntaxError } from '../../lib/resp.js';
 import type { Log } from '../../observe/log.js';
-import { closeReason, connected, openSocket, shakeHands } from './dial.js';
+import { closeReason, connected, type Line, openLine, shakeHands } from './dial.js';
 import type { Endpoint, ServerOptions } from './options.js';
 
 /** Which server to connect to. */
@@ -101,9 +101,9 @@ export class Connection {
   async #keepConnected(): Promise<void> {
     for (let failures = 0; !this.#closed; failures++) {
       try {
-        const socket = await this.#dial();
+        const line = await this.#dial();
         failures = 0;
-        await this.#use(socket);
+        await this.#use(line);
       } catch (error) {
         if (this.#closed) return;
         this.#report(error as Error);
@@ -113,25 +113,27 @@ export class Connection {
     }
   }
 
-  async #dial(): Promise<Socket> {
+  async #dial(): Promise<Line> {
     const { connectTimeoutMs, ioTimeoutMs, tls } = this.server;
     const { masterOnly } = this.target;
     this.#endpoint = undefined;
     this.#endpoint = await this.target.locate();
     if (this.#closed) throw new Error('closed');
-    const socket = openSocket(this.#endpoint, tls);
+    const line = openLine(this.#endpoint, tls);
+    const { socket } = line;
     this.#socket = socket;
     await connected(socket, tls !== undefined, connectTimeoutMs);
-    await shakeHands(socket, { ...this.server, masterOnly, timeoutMs: ioTimeoutMs });
+    await shakeHands(line, { ...this.server, masterOnly, timeoutMs: ioTimeoutMs });
     if (socket.destroyed) throw closeReason(socket);
-    return socket;
+    return line;
   }
 
   /** Resolves when it is over. */
-  #use(socket: Socket): Promise<void> {
+  #use(line: Line): Promise<void> {
+    const { socket } = line;
     const reader = this.user.createReader();
     this.#reader = reader;
-    socket.on('data', (chunk) => this.#receive(reader, chunk));
+    line.receive = (bytes) => this.#receive(reader, bytes);
     const over = new Promise<void>((resolve) => {
       socket.once('close', () => {
         if (this.#socket === socket) this.drop(closeReason(socket).message);
@@ -145,9 +147,9 @@ export class Connection {
     return over;
   }
 
-  #receive(reader: RespReader, chunk: Buffer): void {
+  #receive(reader: RespReader, bytes: Buffer): void {
     try {
-      reader.feed(chunk);
+      reader.feed(bytes);
     } catch (error) {
       if (!(error instanceof RespSyntaxError)) throw error;
       this.drop(`what the server sends is not RESP: ${error.message}`);

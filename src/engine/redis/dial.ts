@@ -9,15 +9,34 @@ import type { Endpoint, ServerOptions } from './options.js';
 /** A peer that vanished is noticed by the kernel even where nothing is sent. */
 const KEEP_ALIVE_MS = 15_000;
 
-/** Not connected yet: see {@link connected}. Why it closed is in its `errored`. */
-export function openSocket({ host, port }: Endpoint, tls: ConnectionOptions | undefined): Socket {
-  const where = port === 0 ? { path: host } : { host, port };
+/** Of one read. */
+const READ_BYTES = 64 << 10;
+
+/** A socket that reads into the same memory again and again. */
+export interface Line {
+  readonly socket: Socket;
+  /** Takes what is read next. The bytes are borrowed, and may be overwritten. */
+  receive: (bytes: Buffer) => void;
+}
+
+/** Not connected yet: see {@link connected}. Why it closed is in its socket's `errored`. */
+export function openLine({ host, port }: Endpoint, tls: ConnectionOptions | undefined): Line {
+  const memory = Buffer.allocUnsafeSlow(READ_BYTES);
+  const onread = {
+    buffer: memory,
+    callback: (bytes: number): boolean => {
+      line.receive(memory.subarray(0, bytes));
+      return true;
+    },
+  };
+  const where = { ...(port === 0 ? { path: host } : { host, port }), onread };
   const socket = tls ? connectTls({ ...tls, ...where }) : connect(where);
   // Whoever uses the socket looks at 'close', which always follows.
   socket.on('error', () => {});
   socket.setNoDelay(true);
   socket.setKeepAlive(true, KEEP_ALIVE_MS);
-  return socket;
+  const line: Line = { socket, receive: () => {} };
+  return line;
 }
 
 /** Rejects, with the socket destroyed, when it cannot be reached in time. */
@@ -38,7 +57,8 @@ export interface HandshakeOptions extends Pick<ServerOptions, 'user' | 'password
  * end is refused by a server that is loading its data, or wants a password. HELLO is never sent: see lib/resp.ts.
  * Rejects, with the socket destroyed, when the server refuses any of it. No secret is in the error.
  */
-export function shakeHands(socket: Socket, options: HandshakeOptions): Promise<void> {
+export function shakeHands(line: Line, options: HandshakeOptions): Promise<void> {
+  const { socket } = line;
   const commands = introduction(options);
   return within(socket, options.timeoutMs, 'no answer to the handshake', (done) => {
     let answered = 0;
@@ -47,18 +67,16 @@ export function shakeHands(socket: Socket, options: HandshakeOptions): Promise<v
         checkAnswer(commands[answered]!, reply);
         if (++answered < commands.length) return;
         reader.stop();
-        socket.off('data', receive);
         done();
       },
     });
-    const receive = (chunk: Buffer): void => {
+    line.receive = (bytes) => {
       try {
-        reader.feed(chunk);
+        reader.feed(bytes);
       } catch (error) {
         socket.destroy(error as Error);
       }
     };
-    socket.on('data', receive);
     const out = new ByteWriter(512);
     for (const command of commands) writeCommand(out, command);
     socket.write(out.copy());

@@ -8,13 +8,15 @@
  *
  * Publications are protobuf, as are those in streams and lists. A list's items are `__p1:…` too.
  */
-import { asBuffer, putUvarint, uvarintBytes } from '../../lib/bytes.js';
+import { asBuffer, type ByteWriter, putUvarint, uvarintBytes } from '../../lib/bytes.js';
+import { argumentHeadBytes, writeArgumentEnd, writeArgumentHead } from '../../lib/resp-command.js';
+import { TextCache } from '../../lib/text-cache.js';
 import { decodeClientInfo } from '../../protocol/client-info.js';
 import {
   ENTRY_DELTA,
   ENTRY_HEADER_BYTES,
   entryFlags,
-  entryFromProtobuf,
+  entryInPlace,
   entryProtobuf,
   entryWithEpoch,
 } from '../../protocol/entry.js';
@@ -34,8 +36,11 @@ const COLON = 0x3a;
 const ZERO = 0x30;
 
 const DELTA_FIELD = 8;
+const DELTA_FIELD_BYTES = 2;
 const TIME_FIELD = 9;
 const VARINT = 0;
+
+const epochs = new TextCache();
 
 export class EnvelopeError extends Error {
   override readonly name = 'EnvelopeError';
@@ -45,43 +50,87 @@ export class EnvelopeError extends Error {
 export const isUnreadable = (thrown: unknown): thrown is EnvelopeError | ProtoError =>
   thrown instanceof EnvelopeError || thrown instanceof ProtoError;
 
-/** An entry's Publication, with what others expect in it: the time, and `delta` where no envelope can say so. */
-export function encodePublication(entry: Bytes, timeMs: number, isStored: boolean): Buffer {
+/** The field `time` of a Publication. */
+export function timeField(ms: number): Buffer {
+  const field = Buffer.allocUnsafe(1 + uvarintBytes(ms));
+  field[0] = (TIME_FIELD << 3) | VARINT;
+  putUvarint(field, 1, ms);
+  return field;
+}
+
+/** What {@link writePublication} may spoil in front of what it writes. */
+export const SPOILT_BYTES = ENTRY_HEADER_BYTES;
+
+/**
+ * An entry's Publication as an argument of a command, with what others expect in it: the time, and `delta` where no envelope
+ * can say so. The entry is copied header and all, so that there need be no view of the rest, and then the argument's head
+ * is written over its end: up to {@link SPOILT_BYTES} in front of it are spoilt.
+ * @param time  see {@link timeField}.
+ */
+export function writePublication(out: ByteWriter, entry: Bytes, isStored: boolean, time: Uint8Array): void {
   const asksForDelta = !isStored && (entryFlags(entry) & ENTRY_DELTA) !== 0;
-  let at = entry.length - ENTRY_HEADER_BYTES;
-  const bytes = Buffer.allocUnsafe(at + (asksForDelta ? 2 : 0) + 1 + uvarintBytes(timeMs));
+  const bytes = entry.length - ENTRY_HEADER_BYTES;
+  const written = bytes + (asksForDelta ? DELTA_FIELD_BYTES : 0) + time.length;
+  const start = out.length;
+  const at = start + argumentHeadBytes(written);
+  out.ensure(at - start + written);
+  const { buffer } = out;
+  buffer.set(entry, at - ENTRY_HEADER_BYTES);
+  writeArgumentHead(out, written);
+  putFields(buffer, at + bytes, asksForDelta, time);
+  out.length = at + written;
+  writeArgumentEnd(out);
+}
+
+/** The same by itself. */
+export function encodePublication(entry: Bytes, isStored: boolean, time: Uint8Array): Buffer {
+  const asksForDelta = !isStored && (entryFlags(entry) & ENTRY_DELTA) !== 0;
+  const at = entry.length - ENTRY_HEADER_BYTES;
+  const bytes = Buffer.allocUnsafe(at + (asksForDelta ? DELTA_FIELD_BYTES : 0) + time.length);
   bytes.set(entryProtobuf(entry));
-  if (asksForDelta) {
-    bytes[at++] = (DELTA_FIELD << 3) | VARINT;
-    bytes[at++] = 1;
-  }
-  bytes[at++] = (TIME_FIELD << 3) | VARINT;
-  putUvarint(bytes, at, timeMs);
+  putFields(bytes, at, asksForDelta, time);
   return bytes;
+}
+
+function putFields(buffer: Buffer, at: number, asksForDelta: boolean, time: Uint8Array): void {
+  let pos = at;
+  if (asksForDelta) {
+    buffer[pos++] = (DELTA_FIELD << 3) | VARINT;
+    buffer[pos++] = 1;
+  }
+  for (let i = 0; i < time.length; i++) buffer[pos++] = time[i]!;
 }
 
 export const joinEnvelope = (info: Bytes): Buffer => Buffer.concat([JOIN, info]);
 export const leaveEnvelope = (info: Bytes): Buffer => Buffer.concat([LEAVE, info]);
 
 /**
- * Hand a message to the sink. A Publication alone is never taken for an envelope: `_` would be a field of a wire type that
+ * Hand a message to the sink: [start, end) of `bytes`, in which there must be room for an entry's header in front of it, which
+ * is overwritten. A Publication alone is never taken for an envelope: `_` would be a field of a wire type that
  * there is not.
  * @throws EnvelopeError, ProtoError for what no node would have sent.
  */
-export function openEnvelope(channel: string, payload: Buffer, sink: BrokerSink): void {
-  if (payload[0] !== UNDERSCORE) sink.publication(channel, entryFromProtobuf(payload, 0, 0), '');
-  else if (startsWith(payload, STORED)) deliver(channel, openStored(payload), 0, sink);
-  else if (startsWith(payload, DELTA)) deliver(channel, openDelta(payload), ENTRY_DELTA, sink);
-  else if (startsWith(payload, JOIN)) sink.join(channel, checkedInfo(payload));
-  else if (startsWith(payload, LEAVE)) sink.leave(channel, checkedInfo(payload));
+export function openEnvelope(channel: string, bytes: Buffer, start: number, end: number, sink: BrokerSink): void {
+  if (bytes[start] !== UNDERSCORE) sink.publication(channel, entryInPlace(bytes, start, end, 0, 0), '');
+  else if (startsWith(bytes, start, STORED)) deliver(channel, bytes, readStored(bytes, start, end), 0, sink);
+  else if (startsWith(bytes, start, DELTA)) deliver(channel, bytes, readDelta(bytes, start, end), ENTRY_DELTA, sink);
+  else if (startsWith(bytes, start, JOIN)) sink.join(channel, checkedInfo(bytes.subarray(start + HEAD_BYTES, end)));
+  else if (startsWith(bytes, start, LEAVE)) sink.leave(channel, checkedInfo(bytes.subarray(start + HEAD_BYTES, end)));
   else throw new EnvelopeError('a message of an unknown kind');
 }
 
 /** @throws ProtoError  here, and not at every edge that would read it. */
-function checkedInfo(payload: Buffer): Buffer {
-  const info = payload.subarray(HEAD_BYTES);
+function checkedInfo(info: Buffer): Buffer {
   decodeClientInfo(info);
   return info;
+}
+
+/** Where a stored Publication is: [start, end) of a message, and in its stream. */
+interface Placed {
+  readonly offset: number;
+  readonly epoch: string;
+  readonly start: number;
+  readonly end: number;
 }
 
 /** A Publication, and where it is in its stream. */
@@ -91,81 +140,82 @@ export interface StoredPublication {
   readonly publication: Buffer;
 }
 
-/** `__p1:<offset>:<epoch>__Publication`. @throws EnvelopeError */
-export function openStored(payload: Buffer): StoredPublication {
-  if (!startsWith(payload, STORED)) throw new EnvelopeError('an item of an unknown kind');
-  const cursor = new Cursor(payload, HEAD_BYTES);
-  const offset = cursor.number();
-  const epoch = cursor.textInFrontOfTwoUnderscores();
-  return { offset, epoch, publication: cursor.rest() };
+/** `__p1:<offset>:<epoch>__Publication`, an item of a list. @throws EnvelopeError */
+export function openStored(item: Buffer): StoredPublication {
+  if (!startsWith(item, 0, STORED)) throw new EnvelopeError('an item of an unknown kind');
+  const { offset, epoch, start, end } = readStored(item, 0, item.length);
+  return { offset, epoch, publication: item.subarray(start, end) };
 }
 
-function openDelta(payload: Buffer): StoredPublication {
-  const cursor = new Cursor(payload, HEAD_BYTES);
+function readStored(bytes: Buffer, start: number, end: number): Placed {
+  const cursor = new Cursor(bytes, start + HEAD_BYTES, end);
+  const offset = cursor.number();
+  return { offset, epoch: cursor.textInFrontOfTwoUnderscores(), start: cursor.at, end };
+}
+
+function readDelta(bytes: Buffer, start: number, end: number): Placed {
+  const cursor = new Cursor(bytes, start + HEAD_BYTES, end);
   const offset = cursor.number();
   const epoch = cursor.text();
   // Subscribers' edges keep the publication before this one themselves.
   cursor.skip(cursor.number());
-  return { offset, epoch, publication: cursor.bytes(cursor.number()) };
+  const length = cursor.number();
+  if (cursor.at + length > end) throw new EnvelopeError('an envelope is cut off');
+  return { offset, epoch, start: cursor.at, end: cursor.at + length };
 }
 
 /** Subscribers learn a stream's epoch from the first of its publications, as from Centrifugo. */
-function deliver(channel: string, stored: StoredPublication, flags: number, sink: BrokerSink): void {
-  const { offset, epoch, publication } = stored;
+function deliver(channel: string, bytes: Buffer, placed: Placed, flags: number, sink: BrokerSink): void {
+  const { offset, epoch, start, end } = placed;
   if (offset === 0 || epoch === '') throw new EnvelopeError('a position that no publication has');
-  const entry = entryFromProtobuf(publication, offset, flags);
+  const entry = entryInPlace(bytes, start, end, offset, flags);
   sink.publication(channel, offset === 1 ? entryWithEpoch(entry, epoch) : entry, epoch);
 }
 
-function startsWith(payload: Buffer, head: Buffer): boolean {
-  for (let i = 0; i < HEAD_BYTES; i++) if (payload[i] !== head[i]) return false;
+function startsWith(bytes: Buffer, start: number, head: Buffer): boolean {
+  for (let i = 0; i < HEAD_BYTES; i++) if (bytes[start + i] !== head[i]) return false;
   return true;
 }
 
-/** Reads fields, most of which end with a colon. */
+/** Reads fields, most of which end with a colon, up to `end`. */
 class Cursor {
   constructor(
-    private readonly payload: Buffer,
-    private at: number,
+    private readonly bytes: Buffer,
+    public at: number,
+    private readonly end: number,
   ) {}
 
   text(): string {
-    const end = this.payload.indexOf(COLON, this.at);
-    if (end < 0) throw new EnvelopeError('an envelope is cut off');
-    const text = this.payload.toString('utf8', this.at, end);
-    this.at = end + 1;
-    return text;
+    const { at } = this;
+    return epochs.text(this.bytes, at, this.#colon());
   }
 
   textInFrontOfTwoUnderscores(): string {
-    let end = this.payload.indexOf(UNDERSCORE, this.at);
-    while (end >= 0 && this.payload[end + 1] !== UNDERSCORE) end = this.payload.indexOf(UNDERSCORE, end + 1);
-    if (end < 0) throw new EnvelopeError('an envelope without an end');
-    const text = this.payload.toString('utf8', this.at, end);
-    this.at = end + 2;
-    return text;
+    const { bytes, at } = this;
+    let to = at;
+    while (to < this.end && (bytes[to] !== UNDERSCORE || bytes[to + 1] !== UNDERSCORE)) to++;
+    if (to + 2 > this.end) throw new EnvelopeError('an envelope without an end');
+    this.at = to + 2;
+    return epochs.text(bytes, at, to);
   }
 
   number(): number {
-    const end = this.payload.indexOf(COLON, this.at);
-    if (end < 0) throw new EnvelopeError('an envelope is cut off');
-    const number = readNumber(this.payload, this.at, end);
-    this.at = end + 1;
-    return number;
+    const { at } = this;
+    return readNumber(this.bytes, at, this.#colon());
   }
 
-  bytes(length: number): Buffer {
-    if (this.at + length > this.payload.length) throw new EnvelopeError('an envelope is cut off');
-    this.at += length;
-    return this.payload.subarray(this.at - length, this.at);
-  }
-
+  /** So many bytes and a colon. */
   skip(length: number): void {
     this.at += length + 1;
   }
 
-  rest(): Buffer {
-    return this.payload.subarray(this.at);
+  /** Passes it. @returns where it is. */
+  #colon(): number {
+    let to = this.at;
+    while (to < this.end && this.bytes[to] !== COLON) to++;
+    if (to >= this.end) throw new EnvelopeError('an envelope is cut off');
+    this.at = to + 1;
+    return to;
   }
 }
 

@@ -27,7 +27,7 @@ import {
 } from './connection.js';
 import type { LinkHandler } from './link.js';
 import type { ServerOptions } from './options.js';
-import type { Script } from './shard.js';
+import type { EncodedCommand, Script } from './shard.js';
 
 export interface PipelineDeps extends ConnectionDeps {
   readonly turn: Pick<Turn, 'touch'>;
@@ -112,6 +112,16 @@ export class Pipeline implements ConnectionUser, Flushable {
     for (let i = 0; i < keys.length; i++) writeArgument(out, keys[i]!);
     for (let i = 0; i < args.length; i++) writeArgument(out, args[i]!);
     this.#queue(new Pending(handler, start, out.length, script));
+  }
+
+  /** May call `handler.fail` before it returns. */
+  encoded(command: EncodedCommand, handler: LinkHandler): void {
+    if (!this.#admits(handler)) return;
+    const { script } = command;
+    if (script !== undefined && !this.#loaded.has(script.sha)) this.#loadFirst(script);
+    const start = this.#out.length;
+    command.writeTo(this.#out);
+    this.#queue(new Pending(handler, start, this.#out.length, script));
   }
 
   close(): void {

@@ -3,20 +3,23 @@
  * together in few script calls; all others, and everything in a Cluster, where a script may not touch two channels, one by
  * one. Whatever the way, the publications of a channel stay in their order.
  */
+import { ByteWriter } from '../../lib/bytes.js';
 import type { Flushable, Turn } from '../../lib/turn.js';
 import { type ClientError, errors } from '../../protocol/codes.js';
 import type { Bytes } from '../../protocol/messages.js';
 import type { PublishOptions, PublishReply, PublishResult } from '../engine.js';
 import { randomEpoch } from '../epoch.js';
 import { channelMoved } from './carry-over.js';
-import { encodePublication } from './envelope.js';
+import { encodePublication, timeField, writePublication } from './envelope.js';
 import type { Keys } from './keys.js';
-import { FAILED, MOVED, publishManyScript, publishOnceScript, publishScript, publishToListScript } from './scripts.js';
-import type { Reply, ReplyHandler, Shard } from './shard.js';
+import { Outlet } from './outlet.js';
+import { Batch } from './publish-batch.js';
+import { publishOnceScript, publishScript, publishToListScript } from './scripts.js';
+import { seconds } from './seconds.js';
+import type { DirectServer, EncodedCommand, Reply, ReplyHandler, Shard } from './shard.js';
 
-/** Of one script call: it keeps the server from everybody else for about a millisecond. */
-const BATCH_MAX_PUBLICATIONS = 128;
-const BATCH_MAX_BYTES = 256 << 10;
+/** They are all forgotten when there are more: what they hold is quickly made again. */
+const OUTLETS_MAX_CHANNELS = 4096;
 
 export interface PublisherDeps {
   readonly turn: Pick<Turn, 'touch'>;
@@ -26,37 +29,46 @@ export interface PublisherDeps {
 }
 
 export class Publisher implements Flushable {
+  readonly #server: DirectServer | undefined;
   readonly #batches: boolean;
-  #batch = new Batch();
+  readonly #outlets = new Map<string, Outlet>();
+  readonly #passing = new Passing();
+  readonly #encoded = new ByteWriter();
+  #batch: Batch;
   #touched = false;
+  /** The field `time` of what is published in this turn. */
+  #time: Uint8Array = timeField(0);
 
   constructor(
     private readonly shard: Shard,
     private readonly keys: Keys,
     private readonly deps: PublisherDeps,
   ) {
-    this.#batches = !shard.isCluster && !deps.useLists;
+    this.#server = shard.server;
+    this.#batches = shard.server !== undefined && !deps.useLists;
+    this.#batch = new Batch(this.#encoded, deps.refused);
   }
 
   publish(channel: string, entry: Bytes, options: PublishOptions, reply: PublishReply): void {
+    const outlet = this.#outlets.get(channel) ?? this.#open(channel);
     // Cut off, a server may come back as one that has lost the ends of streams: they are compared before any goes on.
-    const client = this.keys.client(channel);
-    if (this.shard.feed(client) !== 'up') {
+    if (this.shard.feed(outlet.client) !== 'up') {
       reply.fail(errors.internal);
       return;
     }
+    this.#touch();
     const isStored = options.historySize > 0 && options.historyTtlMs > 0;
-    const publication = encodePublication(entry, Date.now(), isStored);
     const isOnce = options.idempotencyKey !== '';
     if (isStored && !isOnce && options.version === 0 && this.#batches) {
-      this.#add(channel, publication, options, reply);
+      if (this.#batch.isFull) this.send();
+      this.#batch.add(outlet, entry, options, this.#time, reply);
       return;
     }
     // What waits was published before.
-    if (this.#batch.holds(channel)) this.send();
-    if (isStored) this.#publishOne(channel, publication, options, reply);
-    else if (isOnce) this.#passOnce(channel, publication, options, reply);
-    else this.shard.command(client, ['PUBLISH', client, publication], new PassedReply(reply));
+    if (outlet.group !== undefined) this.send();
+    if (isStored) this.#publishOne(channel, entry, options, reply);
+    else if (isOnce) this.#passOnce(channel, entry, options, reply);
+    else this.#pass(outlet, entry, reply);
   }
 
   /** The end of the turn. */
@@ -65,30 +77,56 @@ export class Publisher implements Flushable {
     this.send();
   }
 
-  #add(channel: string, publication: Buffer, options: PublishOptions, reply: PublishReply): void {
-    if (this.#batch.isFull) this.send();
-    this.#batch.add(channel, publication, options, reply);
-    if (this.#touched) return;
-    this.#touched = true;
-    this.deps.turn.touch(this);
-  }
-
   /** What waits for the end of the turn. */
   send(): void {
     if (this.#batch.size === 0) return;
     const batch = this.#batch;
-    this.#batch = new Batch();
-    batch.send(this.shard, this.keys, this.deps.refused);
+    batch.close();
+    // Before it is sent: that may fail at once, and whoever is told may publish.
+    this.#batch = new Batch(this.#encoded, this.deps.refused);
+    this.#server!.encoded(batch, batch);
   }
 
-  #publishOne(channel: string, publication: Buffer, options: PublishOptions, reply: PublishReply): void {
+  #open(channel: string): Outlet {
+    if (this.#outlets.size >= OUTLETS_MAX_CHANNELS) {
+      // It knows what waits for its channels by them.
+      this.send();
+      this.#outlets.clear();
+    }
+    const outlet = new Outlet(channel, this.keys);
+    this.#outlets.set(channel, outlet);
+    return outlet;
+  }
+
+  #touch(): void {
+    if (this.#touched) return;
+    this.#touched = true;
+    this.#time = timeField(Date.now());
+    this.deps.turn.touch(this);
+  }
+
+  #pass({ client, publishHead }: Outlet, entry: Bytes, reply: PublishReply): void {
+    const server = this.#server;
+    if (server === undefined) {
+      const publication = encodePublication(entry, false, this.#time);
+      this.shard.command(client, ['PUBLISH', client, publication], new PassedReply(reply));
+      return;
+    }
+    const passing = this.#passing;
+    passing.head = publishHead;
+    passing.entry = entry;
+    passing.time = this.#time;
+    server.encoded(passing, new PassedReply(reply));
+  }
+
+  #publishOne(channel: string, entry: Bytes, options: PublishOptions, reply: PublishReply): void {
     const { keys } = this;
     const { idempotencyKey: key } = options;
     this.shard.script(
       this.deps.useLists ? publishToListScript : publishScript,
       [keys.data(channel), keys.meta(channel), keys.result(channel, key)],
       [
-        publication,
+        encodePublication(entry, true, this.#time),
         String(options.historySize),
         seconds(options.historyTtlMs),
         keys.client(channel),
@@ -104,116 +142,33 @@ export class Publisher implements Flushable {
     );
   }
 
-  #passOnce(channel: string, publication: Buffer, options: PublishOptions, reply: PublishReply): void {
+  #passOnce(channel: string, entry: Bytes, options: PublishOptions, reply: PublishReply): void {
     const { keys } = this;
     this.shard.script(
       publishOnceScript,
       [keys.result(channel, options.idempotencyKey), keys.meta(channel)],
-      [publication, keys.client(channel), seconds(options.idempotencyTtlMs)],
+      [encodePublication(entry, false, this.#time), keys.client(channel), seconds(options.idempotencyTtlMs)],
       new OnceReply(reply),
     );
   }
 }
 
-/** Redis counts in whole seconds here; anything that is to live at all lives for one. */
-export const seconds = (ms: number): string => String(Math.ceil(ms / 1000));
+/** PUBLISH of one publication. Used again for the next: it is written before the call returns. */
+class Passing implements EncodedCommand {
+  readonly script = undefined;
+  /** Of the command, up to the publication. */
+  head!: Uint8Array;
+  entry!: Bytes;
+  time!: Uint8Array;
 
-/** What publications of a channel must share to be in one group. */
-function keepAlike(a: PublishOptions, b: PublishOptions): boolean {
-  return (
-    a.historySize === b.historySize &&
-    a.historyTtlMs === b.historyTtlMs &&
-    a.historyMetaTtlMs === b.historyMetaTtlMs &&
-    a.delta === b.delta
-  );
-}
-
-/** The publications of one channel in a batch. They follow one another, and share their options. */
-class Group {
-  readonly publications: Buffer[] = [];
-  readonly replies: PublishReply[] = [];
-
-  constructor(
-    readonly channel: string,
-    readonly options: PublishOptions,
-  ) {}
-
-  /** @param result  see {@link publishManyScript}. */
-  answer(result: string, refused: (text: string) => void): void {
-    if (result === MOVED) {
-      this.fail(channelMoved);
-      return;
-    }
-    if (result.startsWith(FAILED)) {
-      refused(result.slice(FAILED.length));
-      this.fail(errors.internal);
-      return;
-    }
-    const colon = result.indexOf(':');
-    const epoch = result.slice(colon + 1);
-    let offset = Number(result.slice(0, colon)) - this.replies.length;
-    for (const reply of this.replies) reply.succeed(++offset, epoch);
-  }
-
-  fail(error: ClientError): void {
-    for (const reply of this.replies) reply.fail(error);
-  }
-}
-
-class Batch implements ReplyHandler {
-  size = 0;
-  #bytes = 0;
-  #refused: (text: string) => void = () => {};
-  /** By channel, and in order: one channel has two groups where its options differ. */
-  readonly #last = new Map<string, Group>();
-  readonly #groups: Group[] = [];
-
-  get isFull(): boolean {
-    return this.size >= BATCH_MAX_PUBLICATIONS || this.#bytes >= BATCH_MAX_BYTES;
-  }
-
-  holds(channel: string): boolean {
-    return this.#last.has(channel);
-  }
-
-  add(channel: string, publication: Buffer, options: PublishOptions, reply: PublishReply): void {
-    let group = this.#last.get(channel);
-    if (group === undefined || !keepAlike(group.options, options)) {
-      group = new Group(channel, options);
-      this.#last.set(channel, group);
-      this.#groups.push(group);
-    }
-    group.publications.push(publication);
-    group.replies.push(reply);
-    this.size++;
-    this.#bytes += publication.length;
-  }
-
-  send(shard: Shard, keys: Keys, refused: (text: string) => void): void {
-    this.#refused = refused;
-    const names: string[] = [];
-    const args: (string | Uint8Array)[] = [randomEpoch()];
-    let before: PublishOptions | undefined;
-    for (const { channel, options, publications } of this.#groups) {
-      if (before === undefined || !keepAlike(before, options)) {
-        const { historySize, historyTtlMs, historyMetaTtlMs, delta } = options;
-        args.push('', String(historySize), seconds(historyTtlMs), seconds(historyMetaTtlMs), delta ? '1' : '');
-        before = options;
-      }
-      names.push(keys.data(channel), keys.meta(channel));
-      args.push(keys.client(channel), String(publications.length));
-      for (const publication of publications) args.push(publication);
-    }
-    shard.script(publishManyScript, names, args, this);
-  }
-
-  reply(reply: Reply): void {
-    const results = reply as Buffer[];
-    for (let i = 0; i < this.#groups.length; i++) this.#groups[i]!.answer(results[i]!.toString(), this.#refused);
-  }
-
-  fail(error: ClientError): void {
-    for (const group of this.#groups) group.fail(error);
+  writeTo(out: ByteWriter): void {
+    const { head } = this;
+    const start = out.length;
+    // Written last, because it is longer than what the publication spoils.
+    out.ensure(head.length);
+    out.length += head.length;
+    writePublication(out, this.entry, false, this.time);
+    out.buffer.set(head, start);
   }
 }
 

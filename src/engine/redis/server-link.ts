@@ -13,7 +13,7 @@ import type { Link, LinkEvents, LinkHandler } from './link.js';
 import type { Endpoint, ServerOptions } from './options.js';
 import { Pipeline } from './pipeline.js';
 import { RefusalLog } from './refusal-log.js';
-import type { Script } from './shard.js';
+import type { DirectServer, EncodedCommand, Script, ShardEvents } from './shard.js';
 import { Subscriber } from './subscriber.js';
 
 export interface LinkTuning {
@@ -58,7 +58,7 @@ export interface LinkDeps {
 const NOT_MASTER = /^(READONLY|LOADING|MASTERDOWN|UNBLOCKED)\b/;
 const NOBODY: LinkHandler = { reply() {}, fail() {} };
 
-export class ServerLink implements Link {
+export class ServerLink implements Link, DirectServer {
   readonly settled: Promise<void>;
   readonly #pipeline: Pipeline;
   readonly #subscriber: Subscriber;
@@ -99,10 +99,10 @@ export class ServerLink implements Link {
       }),
       parts,
     );
-    const heard = {
+    const heard: ConnectionOwner & ShardEvents = {
       ...this.#owner(() => {}),
-      message: (channel: string, payload: Buffer) => this.#message(channel, payload),
-      interrupted: (channel: string) => this.#interrupted(channel),
+      message: (channel, bytes, start, end) => this.#message(channel, bytes, start, end),
+      interrupted: (channel) => this.#interrupted(channel),
     };
     this.#subscriber = new Subscriber(target, server, this.#canary, heard, parts);
     // After the poll phase: what came back while this thread was busy has come back.
@@ -129,6 +129,10 @@ export class ServerLink implements Link {
 
   script(script: Script, keys: readonly string[], args: readonly (string | Uint8Array)[], handler: LinkHandler): void {
     this.#pipeline.script(script, keys, args, handler);
+  }
+
+  encoded(command: EncodedCommand, handler: LinkHandler): void {
+    this.#pipeline.encoded(command, handler);
   }
 
   subscribe(pubSubChannel: string): Promise<void> {
@@ -190,9 +194,9 @@ export class ServerLink implements Link {
     this.#pipeline.command(['PUBLISH', this.#canary, ''], NOBODY);
   }
 
-  #message(channel: string, payload: Buffer): void {
+  #message(channel: string, bytes: Buffer, start: number, end: number): void {
     if (channel !== this.#canary) {
-      this.events.message(channel, payload);
+      this.events.message(channel, bytes, start, end);
       return;
     }
     this.#canariesOut = 0;

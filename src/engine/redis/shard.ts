@@ -6,6 +6,8 @@
  * again after a lost connection (it fails with 100, and may have been carried out), except where the server said that it
  * did not do it (NOSCRIPT, MOVED, ASK, TRYAGAIN, CLUSTERDOWN). Everything queued in one turn of the event loop leaves in one write.
  */
+
+import type { ByteWriter } from '../../lib/bytes.js';
 import type { ClientError } from '../../protocol/codes.js';
 import type { FeedState } from '../engine.js';
 
@@ -32,11 +34,27 @@ export interface Script {
   readonly publishes: boolean;
 }
 
+/** A command that writes itself, so that nothing is made of its arguments only to be copied. */
+export interface EncodedCommand {
+  /** What it runs, if it is an EVALSHA. */
+  readonly script: Script | undefined;
+  /** Append the whole command (lib/resp-command.ts). Called once before it is queued, or never. */
+  writeTo(out: ByteWriter): void;
+}
+
+export interface DirectServer {
+  /** May call `handler.fail` before it returns. */
+  encoded(command: EncodedCommand, handler: ReplyHandler): void;
+}
+
 export interface Shard {
   /** On the hash ring, in logs, in readiness. */
   readonly name: string;
   /** Keys of a channel, and the PUB/SUB channel, must share a hash tag; a script must not touch two channels. */
   readonly isCluster: boolean;
+
+  /** Where it is one server; undefined in a Cluster. Commands keep their order whichever way they are queued. */
+  readonly server: DirectServer | undefined;
 
   /** @param key  decides which server of a cluster it goes to. */
   command(key: string, args: readonly (string | Uint8Array)[], handler: ReplyHandler): void;
@@ -59,8 +77,8 @@ export interface Shard {
 
 /** What a shard reports. */
 export interface ShardEvents {
-  /** `payload` is borrowed. Channels are as they were subscribed. */
-  message(pubSubChannel: string, payload: Buffer): void;
+  /** Channels are as they were subscribed. The payload is [start, end) of `bytes`, as lib/resp.ts lends them. */
+  message(pubSubChannel: string, bytes: Buffer, start: number, end: number): void;
   /** The subscription was cut off and is confirmed again: messages in between are gone. */
   interrupted(pubSubChannel: string): void;
 }

@@ -11,7 +11,7 @@ import type { ReplyHandler, Script, Shard, ShardEvents } from './shard.js';
 export class SingleShard implements Shard {
   readonly name: string;
   readonly isCluster = false;
-  readonly #link: ServerLink;
+  readonly server: ServerLink;
   readonly #watch: MasterWatch | undefined;
 
   constructor(options: StandaloneOptions | SentinelOptions, events: ShardEvents, deps: LinkDeps) {
@@ -19,50 +19,50 @@ export class SingleShard implements Shard {
     const open = (target: Target): ServerLink =>
       new ServerLink(target, options.server, { ...events, connectedChanged() {} }, deps);
     if (options.kind === 'standalone') {
-      this.#link = open({ locate: () => options.endpoint, masterOnly: false });
+      this.server = open({ locate: () => options.endpoint, masterOnly: false });
     } else {
       const sentinels = new Sentinels(options);
-      this.#link = open({ locate: () => sentinels.master(), masterOnly: true });
+      this.server = open({ locate: () => sentinels.master(), masterOnly: true });
       this.#watch = new MasterWatch(
         sentinels,
-        this.#link,
+        this.server,
         deps.tuning?.canaryIntervalMs ?? LINK_TUNING.canaryIntervalMs,
       );
     }
   }
 
   command(_key: string, args: readonly (string | Uint8Array)[], handler: ReplyHandler): void {
-    this.#link.command(args, handler);
+    this.server.command(args, handler);
   }
 
   script(script: Script, keys: readonly string[], args: readonly (string | Uint8Array)[], handler: ReplyHandler): void {
-    this.#link.script(script, keys, args, handler);
+    this.server.script(script, keys, args, handler);
   }
 
   subscribe(pubSubChannel: string): Promise<void> {
-    return this.#link.subscribe(pubSubChannel);
+    return this.server.subscribe(pubSubChannel);
   }
 
   unsubscribe(pubSubChannel: string): void {
-    this.#link.unsubscribe(pubSubChannel);
+    this.server.unsubscribe(pubSubChannel);
   }
 
   feed(): FeedState {
-    return this.#link.feed;
+    return this.server.feed;
   }
 
   get healthy(): boolean {
-    return this.#link.healthy;
+    return this.server.healthy;
   }
 
   /** Healthy, or it turned out that this will take a while. */
   get settled(): Promise<void> {
-    return this.#link.settled;
+    return this.server.settled;
   }
 
   close(): void {
     this.#watch?.close();
-    this.#link.close();
+    this.server.close();
   }
 }
 

@@ -159,8 +159,8 @@ export class Subscriber implements ConnectionUser, Flushable {
     this.owner.failed(error);
   }
 
-  message(channel: string, payload: Buffer): void {
-    this.owner.message(channel, payload);
+  message(channel: string, bytes: Buffer, start: number, end: number): void {
+    this.owner.message(channel, bytes, start, end);
   }
 
   /** `[kind, channel, count]` for each channel of each command, in order. */

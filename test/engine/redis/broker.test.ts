@@ -9,6 +9,7 @@ import { type RedisCluster, startRedisCluster } from '../../support/redis-cluste
 import { ALL, POSITION, publish, publishOptions, RecordingSink, stored } from '../contract.js';
 import { entry, offsets, texts } from '../entries.js';
 import { openEngine } from './engine-rig.js';
+import { lent } from './lent.js';
 
 let server: RedisServer;
 let cluster: RedisCluster;
@@ -162,9 +163,9 @@ describe('a message that cannot be read', () => {
       { error: (fields: object) => void logged.push(fields) },
       { now: () => now },
     );
-    for (let i = 0; i < 100; i++) message('p.client.c', Buffer.from('__x__'));
+    for (let i = 0; i < 100; i++) message('p.client.c', ...lent(Buffer.from('__x__')));
     now += 5000;
-    message('p.client.c', Buffer.from('__p1:'));
+    message('p.client.c', ...lent(Buffer.from('__p1:')));
     expect(logged).toEqual([
       { error: expect.stringContaining('p.client.c'), alsoRefused: 0 },
       { error: expect.stringContaining('p.client.c'), alsoRefused: 99 },
@@ -182,6 +183,6 @@ describe('a message that cannot be read', () => {
       interrupted() {},
     };
     const { message } = receiver(new Keys('p', false, false), sink, { error() {} }, { now: () => 0 });
-    expect(() => message('p.client.c', Buffer.from([0x22, 1, 0x31]))).toThrow('of the sink');
+    expect(() => message('p.client.c', ...lent(Buffer.from([0x22, 1, 0x31])))).toThrow('of the sink');
   });
 });

@@ -50,6 +50,7 @@ function disturbed(shard: Shard, name: string, disturb: () => Promise<void>): Sh
   return {
     name: shard.name,
     isCluster: false,
+    server: shard.server,
     healthy: true,
     command: (key, args, handler) => shard.command(key, args, handler),
     script(script: Script, names, args, handler: ReplyHandler) {

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { ClusterShard } from '../../../src/engine/redis/cluster-shard.js';
 import { errors } from '../../../src/protocol/codes.js';
 import { FakeLinks } from '../../support/fake-links.js';
+import { lent } from './lent.js';
 
 /** Its slot is 866: with two masters at the first. */
 const CHANNEL = 'hello';
@@ -18,7 +19,7 @@ beforeEach(async () => {
   heard = [];
   cluster = new FakeLinks();
   shard = cluster.open({
-    message: (channel, payload) => heard.push(`${channel}: ${payload}`),
+    message: (channel, bytes, start, end) => heard.push(`${channel}: ${bytes.subarray(start, end)}`),
     interrupted: (channel) => heard.push(`${channel} interrupted`),
   });
   await vi.advanceTimersByTimeAsync(TWO_LOOKS_MS);
@@ -28,7 +29,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-const say = (port: number, text: string): void => cluster.at(port).events.message(CHANNEL, Buffer.from(text));
+const say = (port: number, text: string): void => cluster.at(port).events.message(CHANNEL, ...lent(Buffer.from(text)));
 
 async function masters(...ports: number[]): Promise<void> {
   cluster.view = { masters: ports, isUsable: true };

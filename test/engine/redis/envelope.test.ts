@@ -10,6 +10,7 @@ import {
   offsetOfId,
   openEnvelope,
   openStored,
+  timeField,
 } from '../../../src/engine/redis/envelope.js';
 import { decodeClientInfo, encodeClientInfo } from '../../../src/protocol/client-info.js';
 import {
@@ -21,6 +22,7 @@ import {
   entryTime,
   payloadFlags,
 } from '../../../src/protocol/entry.js';
+import { lent } from './lent.js';
 
 const runs = { seed: 7, numRuns: 100 };
 const NOW = 1_795_518_284_139;
@@ -44,7 +46,7 @@ function open(message: Buffer): Heard {
     leave: (_channel, info) => void Object.assign(heard, { leave: decodeClientInfo(info).user }),
     interrupted() {},
   };
-  openEnvelope('c', message, sink);
+  openEnvelope('c', ...lent(message), sink);
   return heard;
 }
 
@@ -57,7 +59,7 @@ function delta(offset: number, epoch: string, previous: Buffer, publication: Buf
 }
 
 const publicationOf = (data: Buffer, flags = payloadFlags(data)): Buffer =>
-  encodePublication(encodeEntry({ data }, flags), NOW, true);
+  encodePublication(encodeEntry({ data }, flags), true, timeField(NOW));
 
 /** Bytes with much in them that envelopes are made of. */
 const data = fc
@@ -95,7 +97,7 @@ describe('a message is read as it was written', () => {
 
   it('not stored: without position, and asking for deltas itself', () => {
     for (const flags of [ENTRY_JSON, ENTRY_JSON | ENTRY_DELTA]) {
-      const heard = open(encodePublication(encodeEntry({ data: Buffer.from('1') }, flags), NOW, false));
+      const heard = open(encodePublication(encodeEntry({ data: Buffer.from('1') }, flags), false, timeField(NOW)));
       expect([heard.pub!.offset, heard.epoch, heard.flags, heard.time]).toEqual([0, '', flags, NOW]);
     }
   });
@@ -119,7 +121,7 @@ it('an epoch may hold single underscores', () => {
 });
 
 it.each([0, 1, 127, 128, 2 ** 31, 2 ** 42, 2 ** 48 - 1])('the time can be any: %i', (time) => {
-  const bytes = encodePublication(encodeEntry({ data: Buffer.from('1') }, 0), time, true);
+  const bytes = encodePublication(encodeEntry({ data: Buffer.from('1') }, 0), true, timeField(time));
   expect(open(stored(2, 'e', bytes)).time).toBe(time);
 });
 

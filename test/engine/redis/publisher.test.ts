@@ -4,7 +4,16 @@ import type { FeedState, PublishOptions, PublishResult } from '../../../src/engi
 import { channelMoved } from '../../../src/engine/redis/carry-over.js';
 import { Keys } from '../../../src/engine/redis/keys.js';
 import { Publisher } from '../../../src/engine/redis/publisher.js';
-import type { Reply, ReplyHandler, Script, Shard } from '../../../src/engine/redis/shard.js';
+import type {
+  DirectServer,
+  EncodedCommand,
+  Reply,
+  ReplyHandler,
+  Script,
+  Shard,
+} from '../../../src/engine/redis/shard.js';
+import { ByteWriter } from '../../../src/lib/bytes.js';
+import { RespReader, type RespValue } from '../../../src/lib/resp.js';
 import type { Flushable } from '../../../src/lib/turn.js';
 import { type ClientError, errors } from '../../../src/protocol/codes.js';
 import { decodeEntry } from '../../../src/protocol/entry.js';
@@ -19,11 +28,38 @@ interface Asked {
   handler: ReplyHandler;
 }
 
-class FakeShard implements Pick<Shard, 'command' | 'script' | 'feed' | 'isCluster'> {
+class FakeShard implements Pick<Shard, 'command' | 'script' | 'feed' | 'isCluster' | 'server'>, DirectServer {
   readonly asked: Asked[] = [];
   state: FeedState = 'up';
 
+  /** What is encoded is not taken. */
+  isFull = false;
+
   constructor(readonly isCluster = false) {}
+
+  get server(): DirectServer | undefined {
+    return this.isCluster ? undefined : this;
+  }
+
+  encoded(command: EncodedCommand, handler: ReplyHandler): void {
+    if (this.isFull) {
+      handler.fail(errors.tooManyRequests);
+      return;
+    }
+    const out = new ByteWriter(16);
+    out.raw(Buffer.alloc(1000, 'before'));
+    const start = out.length;
+    command.writeTo(out);
+    expect(out.view().subarray(0, start)).toEqual(Buffer.alloc(1000, 'before'));
+    const [name, ...args] = readCommand(out.view().subarray(start));
+    if (command.script === undefined) {
+      this.command(String(args[0]), [String(name), String(args[0]), ...args.slice(1)], handler);
+      return;
+    }
+    expect([String(name), String(args[0])]).toEqual(['EVALSHA', command.script.sha]);
+    const keys = Number(args[1]) + 2;
+    this.script(command.script, args.slice(2, keys).map(String), args.slice(keys).map(textOrPublication), handler);
+  }
 
   command(key: string, args: readonly (string | Uint8Array)[], handler: ReplyHandler): void {
     this.asked.push({ name: String(args[0]), keys: [key], args: args.slice(1).map(shown), handler });
@@ -37,6 +73,16 @@ class FakeShard implements Pick<Shard, 'command' | 'script' | 'feed' | 'isCluste
     return this.state;
   }
 }
+
+function readCommand(bytes: Buffer): Buffer[] {
+  const commands: RespValue[] = [];
+  new RespReader({ reply: (command) => void commands.push(command as RespValue) }).feed(bytes);
+  expect(commands).toHaveLength(1);
+  return commands[0] as Buffer[];
+}
+
+/** Publications begin with the tag of their data, and nothing else does. */
+const textOrPublication = (argument: Buffer): string | Buffer => (argument[0] === 0x22 ? argument : String(argument));
 
 /** A publication as its data. */
 const shown = (argument: string | Uint8Array): string =>
@@ -103,6 +149,7 @@ describe('what only wants a place in its stream', () => {
     const options = ['', '10', '60', '86400', ''];
     const group = (channel: string, ...texts: string[]) => [
       `p.client.${channel}`,
+      '',
       String(texts.length),
       ...texts.map((text) => `<${text}>`),
     ];
@@ -133,6 +180,63 @@ describe('what only wants a place in its stream', () => {
     endTurn();
     asked()[0]!.handler.fail(errors.tooManyRequests);
     expect(answers).toEqual({ a1: errors.tooManyRequests, b1: errors.tooManyRequests });
+  });
+
+  it('says which epoch it expects, and is told of another', () => {
+    const { publish, endTurn, asked, answers } = start();
+    const round = (text: string, ...results: Reply[]): string => {
+      publish('a', text, stored());
+      endTurn();
+      const [call] = asked();
+      call!.handler.reply(results);
+      return call!.args[call!.args.indexOf('p.client.a') + 1]!;
+    };
+    expect(round('1', Buffer.from('7:one'))).toBe('');
+    expect(round('2', 8)).toBe('one');
+    expect(round('3', Buffer.from('1:two'))).toBe('one');
+    expect(round('4', 2)).toBe('two');
+    const at = (offset: number, epoch: string) => ({ offset, epoch });
+    expect(answers).toEqual({ 1: at(7, 'one'), 2: at(8, 'one'), 3: at(1, 'two'), 4: at(2, 'two') });
+  });
+
+  it('has the epoch that it was sent with, whatever was learnt meanwhile', () => {
+    const { publish, endTurn, asked, answers } = start();
+    publish('a', '1', stored());
+    endTurn();
+    asked()[0]!.handler.reply(reply('1:one'));
+    for (const text of ['2', '3']) {
+      publish('a', text, stored());
+      endTurn();
+    }
+    const [two, three] = asked();
+    three!.handler.reply(reply('1:two'));
+    two!.handler.reply([2]);
+    expect(answers).toMatchObject({ 2: { offset: 2, epoch: 'one' }, 3: { offset: 1, epoch: 'two' } });
+  });
+
+  it('that was not taken leaves nothing behind', () => {
+    const { publish, endTurn, asked, answers, shard } = start();
+    shard.isFull = true;
+    publish('a', '1', stored());
+    endTurn();
+    expect(answers).toEqual({ 1: errors.tooManyRequests });
+    shard.isFull = false;
+    publish('a', '2', stored());
+    endTurn();
+    const [call] = asked();
+    expect(call!.args.filter((arg) => arg.startsWith('<'))).toEqual(['<2>']);
+    call!.handler.reply(reply('1:e'));
+    expect(answers[2]).toEqual({ offset: 1, epoch: 'e' });
+  });
+
+  it('is remembered of no more than 4096 channels, and stays in order when they are forgotten', () => {
+    const { publish, asked } = start();
+    publish('a', '1', stored());
+    for (let i = 0; i < 4096; i++) publish(`other${i}`, '2', publishOptions());
+    publish('a', '3', publishOptions());
+    const names = sent(asked());
+    expect(names.indexOf('publish_many <1>')).toBeGreaterThan(0);
+    expect(names.at(-1)).toBe('PUBLISH <3>');
   });
 
   it('keeps its order also where the options of a channel change', () => {
@@ -186,11 +290,11 @@ describe('everything else leaves at once', () => {
   });
 
   it.each([{ isCluster: true }, { useLists: true }])('all of it: %o', (given) => {
-    const { publish, asked, touched } = start(given);
+    const { publish, asked } = start(given);
     publish('a', '1', stored());
     publish('a', '2', stored());
     const name = given.useLists ? 'publish_to_list' : 'publish';
-    expect([sent(asked()), touched]).toEqual([[`${name} <1>`, `${name} <2>`], []]);
+    expect(sent(asked())).toEqual([`${name} <1>`, `${name} <2>`]);
   });
 
   it('a version without history means nothing', () => {

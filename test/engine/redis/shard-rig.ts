@@ -73,7 +73,7 @@ export class ShardRig {
     this.shard = openShard(
       options,
       {
-        message: (channel, payload) => this.messages.push(`${channel} ${payload}`),
+        message: (channel, bytes, start, end) => this.messages.push(`${channel} ${bytes.subarray(start, end)}`),
         interrupted: (channel) => this.interrupted.push(channel),
       },
       {
