@@ -10,6 +10,7 @@ import { spawnSync } from 'node:child_process';
 import { commandLine, runBench } from './lib/cli.mjs';
 import { parts as codeParts, measureCode } from './micro/code.mjs';
 import { measureHops } from './micro/hop.mjs';
+import { measurePublish } from './micro/publish.mjs';
 import { measureRedis } from './micro/redis.mjs';
 import { oneThread, twoThreads } from './micro/threads.mjs';
 
@@ -17,6 +18,7 @@ const THREADS = 'threads';
 /** With a function that measures them. */
 const MEASURED = {
   hop: measureHops,
+  publish: measurePublish,
   redis: measureRedis,
   ...Object.fromEntries(Object.keys(codeParts).map((part) => [part, (options) => measureCode(part, options)])),
 };

@@ -33,6 +33,7 @@ it('measures every candidate at every size and reports as JSON on the last line'
   expect(rows('timers', 'ns')).toContain('move a deadline');
   expect(rows('tokens', 'ns')).toContain('verify a token');
   expect(rows('hop', 'cpuUs')).toEqual(['64 at a time', '1 at a time']);
+  expect(rows('publish', 'ns')).toContain('batch of 100');
   expect(rows('redis', 'cpuUs')).toEqual(['publish', 'publish with history', 'receive']);
 }, 60_000);
 
