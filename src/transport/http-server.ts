@@ -49,21 +49,22 @@ class Exchange {
   private over = false;
   private watched = false;
   private stream: ResponseBody | undefined;
-  private readonly isHead: boolean;
+  private readonly method: string;
 
   constructor(
     private readonly res: uws.HttpResponse,
     req: uws.HttpRequest,
     private readonly onError: (error: unknown) => void,
   ) {
-    this.isHead = req.getMethod() === 'head';
+    this.method = req.getMethod();
   }
 
   run(req: uws.HttpRequest, route: HttpRoute | StreamRoute): void {
-    const request = new Request(req, route.headers);
-    if (hasBody(req)) {
+    const request = new Request(req, this.method, route.headers);
+    const length = req.getHeader('content-length');
+    if (length === '' ? req.getHeader('transfer-encoding') !== '' : length !== '0') {
       this.watchAbort();
-      this.collectBody(Number(req.getHeader('content-length')), route.maxBodyBytes, (body) => {
+      this.collectBody(Number(length), route.maxBodyBytes, (body) => {
         request.body = body;
         this.handle(route.handle, request);
       });
@@ -120,8 +121,11 @@ class Exchange {
         return;
       }
       // The chunk is detached when this returns, and the body must outlive it: one copy.
-      if (chunk.byteLength > 0) chunks.push(Buffer.from(Buffer.from(chunk)));
-      if (isLast) done(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, bytes));
+      const copy = Buffer.allocUnsafe(chunk.byteLength);
+      copy.set(new Uint8Array(chunk));
+      if (isLast && chunks.length === 0) return done(copy);
+      chunks.push(copy);
+      if (isLast) done(Buffer.concat(chunks, bytes));
     });
   }
 
@@ -135,7 +139,7 @@ class Exchange {
     if (this.over) return;
     this.over = true;
     try {
-      this.res.cork(() => writeResponse(this.res, response, { isHead: this.isHead, close }));
+      this.res.cork(() => writeResponse(this.res, response, this.method === 'head', close));
     } catch (error) {
       this.onError(error);
       this.res.close();
@@ -143,28 +147,25 @@ class Exchange {
   }
 }
 
-function hasBody(req: uws.HttpRequest): boolean {
-  const length = req.getHeader('content-length');
-  return length !== '' ? length !== '0' : req.getHeader('transfer-encoding') !== '';
-}
-
 /** What a handler sees: a copy, because the native request is gone when its callback returns. */
 class Request implements HttpRequest {
-  readonly method: string;
   readonly path: string;
   readonly query: string;
   body: Buffer = NO_BODY;
-  private readonly headers: Record<string, string> = {};
+  private readonly headers: string[];
 
-  constructor(req: uws.HttpRequest, headerNames: readonly string[]) {
-    this.method = req.getMethod();
+  constructor(
+    req: uws.HttpRequest,
+    readonly method: string,
+    private readonly headerNames: readonly string[],
+  ) {
     this.path = req.getUrl();
     this.query = req.getQuery() ?? '';
-    for (const name of headerNames) this.headers[name] = req.getHeader(name);
+    this.headers = headerNames.map((name) => req.getHeader(name));
   }
 
   header(name: string): string {
-    const value = this.headers[name];
+    const value = this.headers[this.headerNames.indexOf(name)];
     if (value === undefined) throw new Error(`header ${name} is not among those the route asks for`);
     return value;
   }
