@@ -3,7 +3,7 @@ import { acceptsData } from '../channels/data-format.js';
 import type { ChannelOptions } from '../config/config.js';
 import type { PublishResult } from '../engine/engine.js';
 import { decodeBase64 } from '../lib/base64.js';
-import { ENTRY_DELTA, encodeEntry, payloadFlags } from '../protocol/entry.js';
+import { ENTRY_DELTA, lendEntry, payloadFlags } from '../protocol/entry.js';
 import type { JsonWriter } from '../protocol/json-writer.js';
 import type { Bytes } from '../protocol/messages.js';
 import type { ApiDeps } from './deps.js';
@@ -41,8 +41,6 @@ const NO_DATA = Buffer.alloc(0);
 export class Outgoing {
   readonly #data: Bytes;
   readonly #flags: number;
-  /** Without and with the delta flag, which namespaces may set. */
-  readonly #entries: [Bytes?, Bytes?] = [];
 
   private constructor(
     private readonly request: PublicationRequest,
@@ -68,22 +66,16 @@ export class Outgoing {
       done(apiErrors.badRequest, undefined);
       return;
     }
-    const { skipHistory, idempotencyKey, version, versionEpoch } = this.request;
+    const { idempotencyKey, version, versionEpoch } = this.request;
+    // So that the owner need not look up that there is none.
+    const skipHistory = this.request.skipHistory || options.history_size === 0;
     const delta = this.request.delta || options.delta_publish;
-    const publishCall = { skipHistory, idempotencyKey, version, versionEpoch, delta };
-    channels.publish(channel, this.#entry(delta), publishCall, (error, result) => {
+    const flags = this.#flags | (delta ? ENTRY_DELTA : 0);
+    const entry = lendEntry({ data: this.#data, tags: this.request.tags, version }, flags);
+    channels.publish(channel, entry, { skipHistory, idempotencyKey, version, versionEpoch, delta }, (error, result) => {
       if (error !== null) done(fromClientError(error), undefined);
       else done(null, result);
     });
-  }
-
-  #entry(delta: boolean): Bytes {
-    const which = delta ? 1 : 0;
-    this.#entries[which] ??= encodeEntry(
-      { data: this.#data, tags: this.request.tags, version: this.request.version },
-      this.#flags | (delta ? ENTRY_DELTA : 0),
-    );
-    return this.#entries[which];
   }
 }
 

@@ -67,7 +67,7 @@ export class Edge implements Channels {
     const id = this.#calls.open(slot, new Answer(done, readPublishResult));
     const out = this.#out.reset();
     writePublish(out, id, channel, entry, call);
-    this.#calls.request(slot, id, out.view());
+    this.#calls.request(slot, id, out.record());
   }
 
   history(channel: string, filter: HistoryFilter, done: Done<HistoryResult>): void {
@@ -153,7 +153,7 @@ export class Edge implements Channels {
     out.u8(RecordKind.renew);
     out.string(channel.name);
     writeAnnounced(out, announced);
-    this.#mesh.send(channel.owner, out.view());
+    this.#mesh.send(channel.owner, out.record());
   }
 
   /** The ack is in: from here on the member gets what the channel gets. */
@@ -204,7 +204,7 @@ export class Edge implements Channels {
     }
     if (held !== undefined) out.f64le(held);
     if ((flags & (AttachFlag.presence | AttachFlag.joinLeave)) !== 0) writeAnnounced(out, announced!);
-    this.#calls.request(channel.owner, id, out.view());
+    this.#calls.request(channel.owner, id, out.record());
   }
 
   /** A member is gone, or never came: tell the owner what it has to know. */
@@ -223,7 +223,7 @@ export class Edge implements Channels {
     out.u8(flags);
     if (announced !== undefined) writeAnnounced(out, announced);
     // Until the owner reads it there is a record too many for each publication: no reason to wake it.
-    this.#mesh.mustSend(channel.owner, out.view(), announced !== undefined);
+    this.#mesh.mustSend(channel.owner, out.record(), announced !== undefined);
   }
 
   #dropIfUnused(channel: EdgeChannel): void {
@@ -275,10 +275,11 @@ export class Edge implements Channels {
     out.u32le(id);
     out.string(channel);
     write?.(out);
-    this.#calls.request(slot, id, out.view());
+    this.#calls.request(slot, id, out.record());
   }
 
   #ownerOf(channel: string): number {
+    if (this.deps.owners === 1) return 0;
     return this.#byName.get(channel)?.owner ?? hash32(channel, this.deps.hashSeed) % this.deps.owners;
   }
 

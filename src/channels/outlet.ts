@@ -29,7 +29,7 @@ export class Outlet {
       out.u8(kind);
       out.u32le(edge.edgeId);
       out.raw(info);
-      this.mesh.send(edge.slot, out.view());
+      this.mesh.send(edge.slot, out.record());
     }
   }
 

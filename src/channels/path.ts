@@ -56,7 +56,7 @@ export function fanOut(
   out.u8(RecordKind.publication);
   out.u32le(0);
   out.raw(entry);
-  const record = out.view();
+  const record = out.record();
   for (const edge of channel.edges) {
     record.writeUInt32LE(edge.edgeId, EDGE_ID_AT);
     hand(edge, record);

@@ -12,6 +12,7 @@ import { HistoryFlag, SUPPRESSED } from './records.js';
 import type { Streams } from './streams.js';
 
 const IDEMPOTENCY_TTL_MS = 300_000;
+const NO_HISTORY = { size: 0, ttlMs: 0, metaTtlMs: 0 };
 
 export interface RequestsDeps {
   readonly mesh: Mesh;
@@ -29,9 +30,9 @@ export function answerRequests({ mesh, answering, broker, presence, streams, las
 
   on(RecordKind.publish, (record, ticket) => {
     const { channel, call, entry } = readPublish(record);
-    const history = streams.options(channel);
+    const history = call.skipHistory ? NO_HISTORY : streams.options(channel);
     const options = {
-      historySize: call.skipHistory ? 0 : history.size,
+      historySize: history.size,
       historyTtlMs: history.ttlMs,
       historyMetaTtlMs: history.metaTtlMs,
       idempotencyKey: call.idempotencyKey,

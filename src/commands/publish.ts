@@ -2,7 +2,7 @@ import { decidePublish } from '../auth/permissions.js';
 import type { ResolvedChannel } from '../auth/rules.js';
 import type { Client, Refusal } from '../clients/client.js';
 import { disconnects, errors } from '../protocol/codes.js';
-import { ENTRY_DELTA, encodeEntry, payloadFlags } from '../protocol/entry.js';
+import { ENTRY_DELTA, lendEntry, payloadFlags } from '../protocol/entry.js';
 import type { Bytes, ClientInfo, PublishRequest } from '../protocol/messages.js';
 import { askPublish, type PublishProxyResult } from '../proxy/events.js';
 import { type CommandDeps, callerOf, type Outcome } from './deps.js';
@@ -73,7 +73,7 @@ function send(
   { channels }: Pick<Deps, 'channels'>,
 ): void {
   const flags = payloadFlags(data, isJson) | (rest.delta ? ENTRY_DELTA : 0);
-  const entry = encodeEntry({ data, info, tags, version }, flags);
+  const entry = lendEntry({ data, info, tags, version }, flags);
   channels.publish(channel, entry, { ...rest, version }, (error) => {
     if (error !== null) client.refuse(id, error);
     else client.reply({ id, publish: {} });

@@ -15,6 +15,9 @@ const RETAINED_BYTES = 1 << 20;
 const SHORT_TEXT_CHARS = 24;
 const SHORT_COPY_BYTES = 64;
 
+/** Making a view costs as much as copying some hundred bytes, and most records are as long as one before. */
+const VIEWS_KEPT_BYTES = 1024;
+
 const TWO_POW_32 = 0x1_0000_0000;
 
 /** Any bytes as a Buffer over the same memory. */
@@ -48,6 +51,9 @@ export class ByteWriter {
   buffer: Buffer;
   length = 0;
   readonly #initialBytes: number;
+  /** By length, of {@link #viewed}. */
+  #views: (Buffer | undefined)[] = [];
+  #viewed: Buffer | undefined;
 
   constructor(initialBytes = 4096) {
     this.#initialBytes = initialBytes;
@@ -63,6 +69,17 @@ export class ByteWriter {
   /** What was written, valid until the next write or reset. */
   view(): Buffer {
     return this.buffer.subarray(0, this.length);
+  }
+
+  /** The same for whoever copies it at once: a later record of this length is the same object. */
+  record(): Buffer {
+    if (this.length > VIEWS_KEPT_BYTES) return this.view();
+    if (this.#viewed !== this.buffer) {
+      this.#viewed = this.buffer;
+      this.#views = [];
+    }
+    this.#views[this.length] ??= this.view();
+    return this.#views[this.length]!;
   }
 
   /** What was written, in memory of its own and of exactly that size. */

@@ -1,9 +1,9 @@
 /**
  * Requests that expect an answer: pairing replies with calls, and ending every call exactly once.
  *
- * A call ends with its reply, its failure, the deadline (100), or the death of the thread it was sent to (100). All calls
- * but a few have the same deadline, so they expire in the order in which they were made and the oldest is always first in
- * the map.
+ * A call ends with its reply, its failure, the deadline (100), or the death of the thread it was sent to (100). Open calls
+ * stand in a table at their number modulo its size. A number whose place is taken is left out, so that a call which takes
+ * long holds up no other.
  */
 import { type ByteReader, ByteWriter } from '../lib/bytes.js';
 import type { Clock } from '../lib/clock.js';
@@ -12,7 +12,11 @@ import type { Link } from './link.js';
 import type { Mesh } from './mesh.js';
 import { RecordKind } from './records.js';
 
+/** From the first sweep that finds the call open: the clock is looked at once a sweep, not once a call. */
 export const CALL_DEADLINE_MS = 5000;
+
+/** Doubled whenever more than half of the places are taken. */
+const PLACES_AT_FIRST = 64;
 
 /** What waits for an answer. Exactly one of the two is called, once. */
 export interface Pending {
@@ -22,16 +26,21 @@ export interface Pending {
 }
 
 interface Call {
-  pending: Pending;
-  slot: number;
+  readonly id: number;
+  readonly pending: Pending;
+  readonly slot: number;
   /** Infinity: it has a timer of its own. */
   deadline: number;
 }
 
+/** No sweep has seen it. */
+const NOT_YET = -1;
+
 const byCode = new Map<number, ClientError>(Object.values(errors).map((error) => [error.code, error]));
 
 export class Calls {
-  readonly #open = new Map<number, Call>();
+  #table: (Call | undefined)[] = new Array(PLACES_AT_FIRST).fill(undefined);
+  #count = 0;
   readonly #scratch = new ByteWriter(1024);
   #lastId = 0;
 
@@ -39,10 +48,10 @@ export class Calls {
     private readonly mesh: Mesh,
     private readonly clock: Clock,
   ) {
-    mesh.on(RecordKind.reply, (record) => this.#take(record.u32le())?.pending.succeed(record));
+    mesh.on(RecordKind.reply, (record) => this.#take(record.u32le())?.succeed(record));
     mesh.on(RecordKind.failure, (record) => {
-      const call = this.#take(record.u32le());
-      if (call) call.pending.fail(byCode.get(record.u32le()) ?? errors.internal);
+      const pending = this.#take(record.u32le());
+      pending?.fail(byCode.get(record.u32le()) ?? errors.internal);
     });
     mesh.onReplaced((slot) => this.#failAll((call) => call.slot === slot));
   }
@@ -53,18 +62,19 @@ export class Calls {
    * @returns its number, to be put into the request.
    */
   open(slot: number, pending: Pending, deadlineMs?: number): number {
+    if (++this.#count > this.#table.length / 2) this.#grow();
     do this.#lastId = (this.#lastId + 1) >>> 0;
-    while (this.#open.has(this.#lastId));
+    while (this.#table[this.#placeOf(this.#lastId)] !== undefined);
     const id = this.#lastId;
-    const deadline = deadlineMs === undefined ? this.clock.now() + CALL_DEADLINE_MS : Number.POSITIVE_INFINITY;
-    this.#open.set(id, { pending, slot, deadline });
-    if (deadlineMs !== undefined) setTimeout(() => this.#take(id)?.pending.fail(errors.internal), deadlineMs).unref();
+    const deadline = deadlineMs === undefined ? NOT_YET : Number.POSITIVE_INFINITY;
+    this.#table[this.#placeOf(id)] = { id, pending, slot, deadline };
+    if (deadlineMs !== undefined) setTimeout(() => this.#take(id)?.fail(errors.internal), deadlineMs).unref();
     return id;
   }
 
   /** Send the request of an open call; when the link refuses it, the call fails with 111. */
   request(slot: number, id: number, record: Uint8Array): void {
-    if (!this.mesh.send(slot, record)) this.#take(id)?.pending.fail(errors.tooManyRequests);
+    if (!this.mesh.send(slot, record)) this.#take(id)?.fail(errors.tooManyRequests);
   }
 
   /**
@@ -92,7 +102,7 @@ export class Calls {
   }
 
   endReply(slot: number, id: number, refusal: ClientError): boolean {
-    if (this.mesh.send(slot, this.#scratch.view())) return true;
+    if (this.mesh.send(slot, this.#scratch.record())) return true;
     this.refuse(slot, id, refusal);
     return false;
   }
@@ -107,32 +117,42 @@ export class Calls {
     out.u8(RecordKind.failure);
     out.u32le(id);
     out.u32le(error.code);
-    this.mesh.mustSend(slot, out.view());
+    this.mesh.mustSend(slot, out.record());
   }
 
-  /** Fail what is overdue. Called about once a second. */
+  /** Fail what is overdue. Called about twice a second. */
   sweep(): void {
     const now = this.clock.now();
-    for (const [id, call] of this.#open) {
-      if (call.deadline === Number.POSITIVE_INFINITY) continue;
-      if (call.deadline > now) return;
-      this.#open.delete(id);
-      call.pending.fail(errors.internal);
-    }
+    this.#failAll((call) => {
+      if (call.deadline === NOT_YET) call.deadline = now + CALL_DEADLINE_MS;
+      return call.deadline <= now;
+    });
   }
 
-  #take(id: number): Call | undefined {
-    const call = this.#open.get(id);
-    this.#open.delete(id);
-    return call;
+  #take(id: number): Pending | undefined {
+    const place = this.#placeOf(id);
+    const call = this.#table[place];
+    if (call?.id !== id) return undefined;
+    this.#table[place] = undefined;
+    this.#count--;
+    return call.pending;
   }
 
+  /** In no particular order. */
   #failAll(which: (call: Call) => boolean): void {
-    for (const [id, call] of [...this.#open]) {
-      if (!which(call)) continue;
-      this.#open.delete(id);
-      call.pending.fail(errors.internal);
-    }
+    for (const call of [...this.#table])
+      if (call !== undefined && which(call)) this.#take(call.id)?.fail(errors.internal);
+  }
+
+  #grow(): void {
+    const calls = this.#table;
+    this.#table = new Array(calls.length * 2).fill(undefined);
+    for (const call of calls) if (call !== undefined) this.#table[this.#placeOf(call.id)] = call;
+  }
+
+  /** The table's size is a power of two: numbers with different places have different places in a larger one. */
+  #placeOf(id: number): number {
+    return id & (this.#table.length - 1);
   }
 }
 

@@ -11,6 +11,7 @@
  *
  * Offset and time of the header count. A publication that came from another node may hold its own: they are ignored.
  */
+import { Buffer } from 'node:buffer';
 import { asBuffer } from '../lib/bytes.js';
 import { clientInfoFields, emptyClientInfo, writeClientInfo } from './client-info.js';
 import { isJsonLine } from './json-scanner.js';
@@ -75,34 +76,38 @@ export function payloadFlags(data: Bytes, known = false): number {
   return isLine ? ENTRY_JSON : 0;
 }
 
+/** What an entry is made of. */
+export interface EntryParts {
+  readonly data: Bytes;
+  /** May be given encoded (client-info.ts). */
+  readonly info?: ClientInfo | Bytes | undefined;
+  readonly tags?: Record<string, string> | undefined;
+  readonly version?: number | undefined;
+}
+
 /**
  * An entry without offset and time.
- * @param pub  `info` may be given encoded (client-info.ts).
  * @param flags  ENTRY_DELTA and what {@link payloadFlags} says.
  */
-export function encodeEntry(
-  pub: {
-    data: Bytes;
-    info?: ClientInfo | Bytes | undefined;
-    tags?: Record<string, string> | undefined;
-    version?: number | undefined;
-  },
-  flags: number,
-): Buffer {
-  scratch.reset();
-  scratch.bytesField(4, pub.data);
-  if (pub.info instanceof Uint8Array) scratch.bytesField(5, pub.info);
-  else if (pub.info) scratch.message(5, writeClientInfo, pub.info);
-  if (pub.tags) scratch.textMap(7, pub.tags);
-  scratch.numberField(16, pub.version);
-  return withHeader(scratch.view(), flags, 0, 0);
+export const encodeEntry = (parts: EntryParts, flags: number): Buffer => Buffer.from(lendEntry(parts, flags));
+
+/** The same, valid until the next one is made: for whoever hands it on at once. */
+export function lendEntry({ data, info, tags, version }: EntryParts, flags: number): Buffer {
+  begin();
+  scratch.bytesField(4, data);
+  if (info instanceof Uint8Array) scratch.bytesField(5, info);
+  else if (info) scratch.message(5, writeClientInfo, info);
+  if (tags) scratch.textMap(7, tags);
+  scratch.numberField(16, version);
+  return finish(flags, 0, 0);
 }
 
 /** The same entry as the first of its stream: subscribers learn the epoch from it. Everything else is kept. */
 export function entryWithEpoch(entry: Bytes, epoch: string): Buffer {
-  scratch.reset().raw(entryProtobuf(entry));
+  begin();
+  scratch.raw(entryProtobuf(entry));
   scratch.textField(14, epoch);
-  return withHeader(scratch.view(), entryFlags(entry), entryOffset(entry), entryTime(entry));
+  return Buffer.from(finish(entryFlags(entry), entryOffset(entry), entryTime(entry)));
 }
 
 /**
@@ -173,6 +178,18 @@ function putHeader(entry: Buffer, flags: number, offset: number, timeMs: number)
   entry[FLAGS_AT] = flags;
   entry.writeDoubleLE(offset, OFFSET_AT);
   entry.writeDoubleLE(timeMs, TIME_AT);
+}
+
+/** An entry, from behind its header. */
+function begin(): void {
+  scratch.reset().ensure(ENTRY_HEADER_BYTES);
+  scratch.length = ENTRY_HEADER_BYTES;
+}
+
+function finish(flags: number, offset: number, timeMs: number): Buffer {
+  const entry = scratch.record();
+  putHeader(entry, flags, offset, timeMs);
+  return entry;
 }
 
 /** `data` and info are views into `entry`. */

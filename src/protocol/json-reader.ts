@@ -37,12 +37,17 @@ const EXACT_DIGITS = 15;
 
 /**
  * What to read from one kind of object: property of T to the reader of its value. The key on the wire is the property in
- * snake_case. Keys are compared as bytes, so that reading a known one allocates nothing.
+ * snake_case. Keys are compared as bytes, so that reading a known one allocates nothing, and first with the one that came in
+ * this place the last time: whoever writes messages does so in the same order.
  */
 export class JsonFields<T extends object> {
   readonly #keys: Buffer[];
   /** Length and first character of each key, to tell most of them apart at a glance. */
   readonly #hints: number[];
+  /** Each as it stands in a message. */
+  readonly #quoted: Buffer[];
+  /** By field, -1 for the start and for unknown ones: the field that came after it the last time. */
+  readonly #following: number[];
   readonly #properties: (keyof T)[];
   readonly #reads: ((reader: JsonReader) => unknown)[];
 
@@ -50,7 +55,29 @@ export class JsonFields<T extends object> {
     this.#properties = Object.keys(table) as (keyof T)[];
     this.#keys = this.#properties.map((name) => Buffer.from(wireName(String(name))));
     this.#hints = this.#keys.map((key) => hint(key, 0, key.length));
+    this.#quoted = this.#keys.map((key) => Buffer.from(`"${key}"`));
+    this.#following = new Array(this.#keys.length + 1).fill(-1);
     this.#reads = Object.values(table);
+  }
+
+  /** The field that came after `previous` the last time, if it stands at `at`, before `end`, again; else -1. */
+  guess(bytes: Uint8Array, at: number, end: number, previous: number): number {
+    const field = this.#following[previous + 1]!;
+    if (field < 0) return -1;
+    const key = this.#quoted[field]!;
+    if (at + key.length > end) return -1;
+    for (let i = 0; i < key.length; i++) if (bytes[at + i] !== key[i]) return -1;
+    return field;
+  }
+
+  /** @param field  came after `previous`. */
+  learn(previous: number, field: number): void {
+    this.#following[previous + 1] = field;
+  }
+
+  /** Length of a key as it stands in a message. */
+  quotedBytes(field: number): number {
+    return this.#quoted[field]!.length;
   }
 
   /** Which field the key in bytes [start, end) is, or -1. */
@@ -92,8 +119,9 @@ export class JsonReader extends JsonScanner {
   object<T extends object>(target: T, fields: JsonFields<T>): T | undefined {
     if (!this.#enter(OPEN_OBJECT)) return undefined;
     if (!this.closes(CLOSE_OBJECT)) {
+      let field = -1;
       do {
-        const field = this.#field(fields);
+        field = this.#field(fields, field);
         if (field < 0) this.skip();
         else fields.read(field, target, this);
       } while (this.more(CLOSE_OBJECT));
@@ -195,12 +223,18 @@ export class JsonReader extends JsonScanner {
     return true;
   }
 
-  #field<T extends object>(fields: JsonFields<T>): number {
+  #field<T extends object>(fields: JsonFields<T>, previous: number): number {
     this.space();
     const start = this.pos;
-    this.scanString();
-    const key = this.escaped ? Buffer.from(this.#text(start)) : undefined;
-    const field = key ? fields.find(key, 0, key.length) : fields.find(this.bytes, start + 1, this.pos - 1);
+    let field = fields.guess(this.bytes, start, this.limit, previous);
+    if (field >= 0) {
+      this.pos = start + fields.quotedBytes(field);
+    } else {
+      this.scanString();
+      const key = this.escaped ? Buffer.from(this.#text(start)) : undefined;
+      field = key ? fields.find(key, 0, key.length) : fields.find(this.bytes, start + 1, this.pos - 1);
+      fields.learn(previous, field);
+    }
     this.colon();
     return field;
   }

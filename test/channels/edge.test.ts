@@ -458,6 +458,7 @@ describe.each([0, 1])('a channel owned by worker %d, subscribed at worker 0', (o
     const channel = scene.ownedBy(owner);
     const member = new TestMember(undefined, channel);
     const ack = scene.start(0, member, { info: announced('a', true, false) });
+    scene.threads[0]!.calls.sweep();
     scene.cluster.clock.advance(5000);
     scene.threads[0]!.calls.sweep();
     expect(ack()).toEqual({ error: errors.internal, result: undefined });

@@ -95,6 +95,16 @@ describe('ByteWriter and ByteReader', () => {
     expect(w.buffer.length).toBe(16);
   });
 
+  test('a record is what was written, also after the buffer was replaced', () => {
+    const out = new ByteWriter(16);
+    const written = (bytes: number, value: number): string => {
+      out.reset().raw(Buffer.alloc(bytes, value));
+      return out.record().toString('hex');
+    };
+    for (const bytes of [8, 8, 40, 8, 5000, 40, 3 << 20, 8])
+      for (const value of [1, 2]) expect(written(bytes, value)).toBe(Buffer.alloc(bytes, value).toString('hex'));
+  });
+
   test('asBuffer shares memory', () => {
     const bytes = new Uint8Array([1, 2, 3]).subarray(1);
     asBuffer(bytes)[0] = 9;

@@ -102,8 +102,10 @@ describe('a call', () => {
     const waiting: [number, number][] = [];
     answerWith(owner, (id, from) => waiting.push([id, from]));
     const early = call(1);
+    caller.calls.sweep();
     threads.clock.advance(1);
     const late = call(1);
+    caller.calls.sweep();
     threads.settle();
     threads.clock.advance(CALL_DEADLINE_MS - 2);
     caller.calls.sweep();
@@ -136,6 +138,7 @@ describe('a call', () => {
     open('long', 2 * CALL_DEADLINE_MS);
     open('ordinary');
     open('short', 100);
+    caller.calls.sweep();
     answerWith(owner, (id, from) => owner.calls.reply(from, id, () => {}));
     const record = Buffer.alloc(5);
     record[0] = REQUEST;
@@ -150,6 +153,50 @@ describe('a call', () => {
     expect(ends).toEqual(['answered answered', 'short', 'ordinary']);
     pass(CALL_DEADLINE_MS);
     expect(ends).toEqual(['answered answered', 'short', 'ordinary', 'long']);
+  });
+
+  it('may be one of many, and may take longer than thousands after it', () => {
+    const waiting: number[] = [];
+    answerWith(owner, (id) => waiting.push(id));
+    const calls = Array.from({ length: 200 }, () => {
+      const made = call(1);
+      threads.settle();
+      return made;
+    });
+    const [slow, ...quick] = calls;
+    for (const { id } of quick) owner.calls.reply(0, id, (out) => out.u32le(id));
+    threads.settle();
+    expect(quick.map(({ ends }) => ends)).toEqual(quick.map(({ id }) => [id]));
+    for (let i = 0; i < 5000; i++) {
+      const { id, ends } = call(1);
+      owner.calls.reply(0, id, (out) => out.u32le(i));
+      threads.settle();
+      expect(ends).toEqual([i]);
+    }
+    expect(slow!.ends).toEqual([]);
+    owner.calls.reply(0, slow!.id, (out) => out.u32le(1));
+    threads.settle();
+    expect(slow!.ends).toEqual([1]);
+    expect(new Set(waiting).size).toBe(5200);
+  });
+
+  it('is not ended by a reply to an earlier one that stood in its place', () => {
+    answerWith(owner, () => {});
+    const first = call(1);
+    threads.settle();
+    caller.calls.sweep();
+    threads.clock.advance(CALL_DEADLINE_MS);
+    caller.calls.sweep();
+    expect(first.ends).toEqual([errors.internal]);
+    for (let i = 0; i < 1000; i++) {
+      const later = call(1);
+      owner.calls.reply(0, first.id, (out) => out.u32le(1));
+      threads.settle();
+      expect(later.ends).toEqual([]);
+      owner.calls.reply(0, later.id, (out) => out.u32le(2));
+      threads.settle();
+      expect(later.ends).toEqual([2]);
+    }
   });
 
   it('ends with 100 when the thread it was sent to is replaced; others go on', () => {

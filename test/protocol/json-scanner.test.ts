@@ -158,6 +158,26 @@ describe('JsonReader', () => {
     expect(() => sample(text)).toThrow(JsonError);
   });
 
+  test('keys may come in any order, whatever the one before was', () => {
+    const parts: readonly [string, Partial<Sample>][] = [
+      ['"id":7', { id: 7 }],
+      ['"name":"x"', { name: 'x' }],
+      ['"is_on":true', { isOn: true }],
+      ['"names":1', {}],
+      ['"i":1', {}],
+    ];
+    fc.assert(
+      fc.property(fc.shuffledSubarray([...parts]), (some) => {
+        const expected = Object.assign({ id: 0, name: '', isOn: false }, ...some.map(([, value]) => value));
+        expect(sample(`{${some.map(([text]) => text).join()}}`)).toEqual(expected);
+      }),
+      { seed: 3, numRuns: 300 },
+    );
+    expect(sample('{"id":1,"name":"x"}')).toMatchObject({ id: 1, name: 'x' });
+    for (const cut of ['{"id":1,"name"', '{"id":1,"nam', '{"id":1,'])
+      expect(() => sample(cut)).toThrow('unexpected end');
+  });
+
   test('integers: exact ranges, precision lost only beyond 2^53', () => {
     expect(reader('4294967295').uint32()).toBe(0xffffffff);
     expect(reader('-2147483648').int32()).toBe(-0x80000000);
