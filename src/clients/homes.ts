@@ -3,8 +3,9 @@
  * `single_connection`. Each user has a home, the worker `hash(user) mod workers`, which admits connections one after
  * the other, so two that arrive at once on different workers cannot both be the last one allowed.
  *
- * Questions: `user.enter` before a connect is through (again before a refusal), `user.leave` when the connection is gone, `user.restore` when a
- * home was replaced and has to be told again. With both options off nothing is asked and nothing is kept.
+ * Questions: `user.enter` before a connect is through, and once more before it is refused; `user.leave` when the
+ * connection is gone; `user.restore` when a home was replaced and has to be told again. With both options off nothing is
+ * asked and nothing is kept.
  */
 import { hash32 } from '../lib/hash.js';
 import type { Asks } from '../mesh/asks.js';

@@ -177,8 +177,8 @@ async function runOperations(bench, crew, what, cue = {}) {
 
 /**
  * idle: connections are opened in steps, so that what the process weighs by itself does not count, and then left alone.
- * Memory is read after a second of quiet, or after the warm-up if that is shorter. The first steps do not count either: what a server makes room for then
- * serves the later ones too.
+ * Memory is read after a second of quiet, or after the warm-up if that is shorter. The first steps do not count either: what
+ * a server makes room for then serves the later ones too.
  */
 export const standStill = (bench) => {
   const { options } = bench;
