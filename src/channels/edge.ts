@@ -111,9 +111,11 @@ export class Edge implements Channels {
     const held = sharesMissed(call) ? this.#recovered.since(channel.name, call.recover!.since) : undefined;
     this.#sendAttach(channel, attachFlags(call), call.recover?.since, held?.top, seat.announced, {
       succeed: (ack) => {
-        channel.pending--;
         if (member.seat === seat) this.#admit(member, call, ack, held, done);
-        else this.#dropIfUnused(channel);
+        else {
+          channel.pending--;
+          this.#dropIfUnused(channel);
+        }
       },
       fail: (error) => {
         channel.pending--;
@@ -178,7 +180,10 @@ export class Edge implements Channels {
     const newest = chosen?.at(-1);
     const base = newest?.offset === offset ? newest.data : undefined;
     const traits = classTraits(codec, unidirectional, call.joinLeave, 'none', call.filter);
-    member.seat!.channel.add(member, traits, call.delta, offset, base);
+    const { channel } = member.seat!;
+    channel.add(member, traits, call.delta, offset, base);
+    // Not before it is in: all others may have been told of a loss just now, and the channel is forgotten with the last.
+    channel.pending--;
     const publications = chosen !== undefined && call.delta ? asPatchChain(chosen, codec.name) : (chosen ?? entries);
     done(null, { offset: Math.max(offset, 0), epoch, recovered: recovered !== RECOVERED.no, publications });
   }

@@ -3,7 +3,7 @@ import type { SubscribeAck, SubscribeCall } from '../../src/channels/channels.js
 import { compileFilter } from '../../src/channels/filter.js';
 import { encodeClientInfo } from '../../src/protocol/client-info.js';
 import { type ClientError, errors } from '../../src/protocol/codes.js';
-import { decoded, ENTRY_JSON, encodeEntry } from '../../src/protocol/entry.js';
+import { decoded, ENTRY_JSON, encodeEntry, entryFromProtobuf, entryProtobuf } from '../../src/protocol/entry.js';
 import type { ClientInfo, HistoryResult, Publications } from '../../src/protocol/messages.js';
 import { Cluster, Random, type SimThread } from '../support/cluster.js';
 import { TestMember } from './members.js';
@@ -566,4 +566,21 @@ describe('when the owner is replaced', () => {
     scene.publish(channel, 'x');
     expect([dead, alive].map(received)).toEqual([[], ['x']]);
   });
+});
+
+it('whoever comes in when all others are told of a loss, and leave, gets what follows', () => {
+  const scene = new Scene();
+  const channel = scene.ownedBy(1);
+  const first = scene.subscribe(0, channel, { positioned: true });
+  scene.publish(channel, 1);
+  first.member.onInsufficient = () => scene.threads[0]!.edge.unsubscribe(first.member);
+  // The worker has come to another place than the owner.
+  const elsewhere = entryFromProtobuf(entryProtobuf(encodeEntry({ data: Buffer.from('"?"') }, ENTRY_JSON)), 2, 0);
+  first.member.seat!.channel.deliver(elsewhere);
+  const second = scene.subscribe(0, channel, { positioned: true });
+  expect([first.member.seat, second.ack!.error]).toEqual([undefined, null]);
+  scene.subscribe(0, channel, { positioned: true });
+  scene.publish(channel, 2);
+  scene.cluster.settle();
+  expect(received(second.member)).toEqual([2]);
 });
