@@ -579,7 +579,6 @@ it('whoever comes in when all others are told of a loss, and leave, gets what fo
   first.member.seat!.channel.deliver(elsewhere);
   const second = scene.subscribe(0, channel, { positioned: true });
   expect([first.member.seat, second.ack!.error]).toEqual([undefined, null]);
-  scene.subscribe(0, channel, { positioned: true });
   scene.publish(channel, 2);
   scene.cluster.settle();
   expect(received(second.member)).toEqual([2]);

@@ -6,7 +6,6 @@
  * again after a lost connection (it fails with 100, and may have been carried out), except where the server said that it
  * did not do it (NOSCRIPT, MOVED, ASK, TRYAGAIN, CLUSTERDOWN). Everything queued in one turn of the event loop leaves in one write.
  */
-
 import type { ByteWriter } from '../../lib/bytes.js';
 import type { ClientError } from '../../protocol/codes.js';
 import type { FeedState } from '../engine.js';
