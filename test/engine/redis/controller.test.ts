@@ -296,8 +296,7 @@ test('a cluster carries messages, also when servers are lost', { timeout: 60_000
   expect([health(a), health(b)]).toEqual([{ c: true }, { c: true }]);
   await a.controller.publish(text('all'), '');
   await a.controller.publish(text('one'), 'b');
-  await hears(b, 'all');
-  await hears(b, 'one');
+  await Promise.all([hears(a, 'all'), hears(b, 'all'), hears(b, 'one')]);
   expect(a.heard).toEqual(['all']);
 
   for (const [i, lost] of cluster.masters.entries()) {
