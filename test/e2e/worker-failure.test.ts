@@ -149,7 +149,6 @@ test('a worker that hangs is reported; what it owns fails with 100, the rest goe
   await server.inflict('hang', 1);
   const { silent_ms } = await server.logged(({ msg, slot }) => msg.startsWith('worker hangs') && slot === 1);
   expect(silent_ms).toBeGreaterThanOrEqual(2000);
-  expect(silent_ms).toBeLessThan(4000);
 
   // New connections go to the others.
   const answers = await Promise.all(Array.from({ length: 2 * WORKERS }, () => server.request('GET', '/')));

@@ -1,5 +1,6 @@
 /** Waiting for what cannot be awaited. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { vi } from 'vitest';
 
 /** Less than a test may take, so that it says what did not happen. */
 const TIMEOUT_MS = 18_000;
@@ -17,3 +18,7 @@ export async function until(what: string, holds: () => boolean | Promise<boolean
     await sleep(POLL_MS);
   }
 }
+
+/** Look until an assertion holds, as {@link until}; what it said last is the error. Fake timers go on meanwhile. */
+export const eventually = <T>(assertion: () => T | Promise<T>): Promise<T> =>
+  vi.waitFor(assertion, { timeout: TIMEOUT_MS, interval: POLL_MS });

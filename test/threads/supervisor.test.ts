@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { type Config, defaultConfig } from '../../src/config/config.js';
 import { createWires } from '../../src/mesh/wires.js';
 import { createLog } from '../../src/observe/log.js';
@@ -6,6 +6,7 @@ import { createHeartbeats } from '../../src/threads/heartbeat.js';
 import { type Joined, joinMesh } from '../../src/threads/join.js';
 import { Supervisor } from '../../src/threads/supervisor.js';
 import type { AppDescriptor } from '../../src/transport/uws.js';
+import { eventually } from '../support/until.js';
 
 const RING_BYTES = 4096;
 
@@ -110,7 +111,7 @@ describe('a worker that fails', () => {
     const scene = create([], []);
     await scene.start();
     scene.fail(1);
-    await vi.waitFor(() => expect(scene.children.sort()).toEqual([0, 101]), 5000);
+    await eventually(() => expect(scene.children.sort()).toEqual([0, 101]));
     expect(await scene.ask(1, 'who')).toBe('slot 1, generation 1');
     expect(await scene.ask(0, 'whois', 1)).toBe('slot 1, generation 1');
     expect(await scene.ask(1, 'whois', 0)).toBe('slot 0, generation 0');
@@ -123,11 +124,11 @@ describe('a worker that fails', () => {
     const [first] = scene.supervisor.threads;
     scene.fail(0);
     // The second thread of slot 0 exists as soon as the first has ended, and stays held.
-    await vi.waitFor(() => expect(scene.supervisor.threads[0]).not.toBe(first), 5000);
+    await eventually(() => expect(scene.supervisor.threads[0]).not.toBe(first));
     scene.fail(1);
-    await vi.waitFor(() => expect(scene.children).toEqual([101]), 5000);
+    await eventually(() => expect(scene.children).toEqual([101]));
     scene.openGate();
-    await vi.waitFor(() => expect(scene.children.sort()).toEqual([1, 101]), 5000);
+    await eventually(() => expect(scene.children.sort()).toEqual([1, 101]));
     expect(await scene.ask(0, 'whois', 1)).toBe('slot 1, generation 1');
     expect(await scene.ask(1, 'whois', 0)).toBe('slot 0, generation 1');
   });
@@ -136,7 +137,7 @@ describe('a worker that fails', () => {
     const scene = create(['ready', 'exits'], []);
     await scene.start();
     scene.fail(0);
-    await vi.waitFor(() => expect(scene.gaveUp).toHaveLength(1), 5000);
+    await eventually(() => expect(scene.gaveUp).toHaveLength(1));
     expect(scene.gaveUp[0]).toContain('worker 0 could not be replaced');
     expect(scene.gaveUp[0]).toContain('ended before it was ready');
   });
@@ -145,7 +146,7 @@ describe('a worker that fails', () => {
     const scene = create([], []);
     await scene.start();
     scene.ask(0, 'exit').catch(() => {});
-    await vi.waitFor(() => expect(scene.gaveUp).toEqual(['worker 0 ended without a word']), 5000);
+    await eventually(() => expect(scene.gaveUp).toEqual(['worker 0 ended without a word']));
   });
 });
 
@@ -154,11 +155,11 @@ describe('new certificates', () => {
     const scene = create([], []);
     await scene.start();
     scene.supervisor.renew(['awaited']);
-    await vi.waitFor(() => expect(scene.children.sort()).toEqual([1000, 1100]), 5000);
+    await eventually(() => expect(scene.children.sort()).toEqual([1000, 1100]));
     scene.fail(1);
-    await vi.waitFor(() => expect(scene.children.sort()).toEqual([1000, 1101]), 5000);
+    await eventually(() => expect(scene.children.sort()).toEqual([1000, 1101]));
     scene.supervisor.renew([undefined]);
-    await vi.waitFor(() => expect(scene.children.sort()).toEqual([0, 101]), 5000);
+    await eventually(() => expect(scene.children.sort()).toEqual([0, 101]));
   });
 
   it('reach a worker that was starting when they came', async () => {
@@ -166,10 +167,10 @@ describe('new certificates', () => {
     await scene.start();
     const [first] = scene.supervisor.threads;
     scene.fail(0);
-    await vi.waitFor(() => expect(scene.supervisor.threads[0]).not.toBe(first), 5000);
+    await eventually(() => expect(scene.supervisor.threads[0]).not.toBe(first));
     scene.supervisor.renew(['awaited']);
     scene.openGate();
-    await vi.waitFor(() => expect(scene.children.sort()).toEqual([1001, 1100]), 5000);
+    await eventually(() => expect(scene.children.sort()).toEqual([1001, 1100]));
   });
 });
 
@@ -187,7 +188,7 @@ describe('ending', () => {
     await scene.start();
     const [first] = scene.supervisor.threads;
     scene.fail(0);
-    await vi.waitFor(() => expect(scene.supervisor.threads[0]).not.toBe(first), 5000);
+    await eventually(() => expect(scene.supervisor.threads[0]).not.toBe(first));
     const ended = scene.supervisor.end();
     scene.openGate();
     await ended;

@@ -1,5 +1,6 @@
 /** What must not take the server down: sessions that throw, and peers that break the framing. */
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { eventually } from '../support/until.js';
 import {
   type Actions,
   closing,
@@ -53,7 +54,7 @@ describe('a session that throws', () => {
   it.each(throwing)('in %s is reported, and the server goes on', async (name, provoke) => {
     server = startServer({ on: { [name]: boom } });
     await provoke(server);
-    await vi.waitFor(() => expect(server.errors).toEqual([new Error('boom')]));
+    await eventually(() => expect(server.errors).toEqual([new Error('boom')]));
     expect((await fetch(server.url)).status).toBe(404);
   });
 
@@ -64,7 +65,7 @@ describe('a session that throws', () => {
     server = startServer({ on: { receive, drained: boom } });
     const client = await open(server.ws);
     client.send('fill');
-    await vi.waitFor(() => expect(server.errors).toEqual([new Error('boom')]));
+    await eventually(() => expect(server.errors).toEqual([new Error('boom')]));
   });
 
   it('in closed after its own end is reported', async () => {
@@ -131,7 +132,7 @@ describe('framing', () => {
     client.destroy();
     // At most a close frame comes back, nothing of what was sent.
     if (answer.length > 0) expect(answer[0]).toBe(FIN | CLOSE);
-    await vi.waitFor(() => expect(server.sessions[0]?.closes).toBe(1));
+    await eventually(() => expect(server.sessions[0]?.closes).toBe(1));
     expect(server.sessions[0]?.messages).toEqual([]);
   });
 
@@ -142,7 +143,7 @@ describe('framing', () => {
     client.socket.end();
     await client.ended;
     client.destroy();
-    await vi.waitFor(() => expect(server.sessions[0]?.closes).toBe(1));
+    await eventually(() => expect(server.sessions[0]?.closes).toBe(1));
     expect(server.sessions[0]?.messages).toEqual([]);
   });
 
@@ -166,7 +167,7 @@ describe('framing', () => {
     client.write(cut(frame(FIN | TEXT, 'hello'), 7));
     client.socket.end();
     await client.ended;
-    await vi.waitFor(() => expect(server.sessions[0]?.closes).toBe(1));
+    await eventually(() => expect(server.sessions[0]?.closes).toBe(1));
     expect(server.sessions[0]?.messages).toEqual([]);
     client.destroy();
   });
@@ -182,6 +183,6 @@ describe('framing', () => {
     pump();
     await client.ended;
     client.destroy();
-    await vi.waitFor(() => expect(server.sessions[0]?.closes).toBe(1));
+    await eventually(() => expect(server.sessions[0]?.closes).toBe(1));
   });
 });

@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { protobufCodec } from '../../src/protocol/codecs.js';
 import { emulationRoute } from '../../src/transport/emulation.js';
 import { httpStreamRoute, type StreamEndpoint, sseRoute } from '../../src/transport/streams.js';
+import { eventually } from '../support/until.js';
 import { type Actions, RawClient, RecordingSession, startServer, type TestServer } from './server.js';
 
 const STREAM = '/stream';
@@ -69,7 +70,7 @@ describe('a stream', () => {
       framePingPong: false,
       headers: { 'x-user': 'ann' },
     });
-    await vi.waitFor(() => expect(session!.closes).toBe(1));
+    await eventually(() => expect(session!.closes).toBe(1));
   });
 
   it('speaks Protobuf where the request does', async () => {
@@ -84,7 +85,7 @@ describe('a stream', () => {
   it('goes on after the first answer, with what is said later', async () => {
     start();
     const response = fetchStream();
-    await vi.waitFor(() => expect(sessions[0]?.messages).toEqual(['{"id":1}']));
+    await eventually(() => expect(sessions[0]?.messages).toEqual(['{"id":1}']));
     const { socket } = sessions[0]!;
     expect(socket.send(frame('1'), false)).toBe(1);
     const reader = (await response).body!.getReader();
@@ -92,7 +93,7 @@ describe('a stream', () => {
     socket.send(frame('2'), false);
     expect(Buffer.from((await reader.read()).value!).toString()).toBe('2\n');
     await reader.cancel();
-    await vi.waitFor(() => expect(sessions[0]!.closes).toBe(1));
+    await eventually(() => expect(sessions[0]!.closes).toBe(1));
     expect([socket.send(frame('3'), false), socket.end(3000, ''), socket.destroy()]).toEqual([2, undefined, undefined]);
     expect(sessions[0]!.closes).toBe(1);
   });
@@ -108,7 +109,7 @@ describe('a stream', () => {
   it('may be destroyed before anything was sent', async () => {
     start({ open: (socket) => socket.destroy() });
     await expect(fetchStream()).rejects.toThrow();
-    await vi.waitFor(() => expect(sessions[0]!.closes).toBe(1));
+    await eventually(() => expect(sessions[0]!.closes).toBe(1));
     expect(sessions[0]!.messages).toEqual([]);
   });
 
@@ -121,15 +122,15 @@ describe('a stream', () => {
     });
     const response = fetchStream().catch(() => {});
     if (when === 'drained') {
-      await vi.waitFor(() => expect(sessions).toHaveLength(1));
+      await eventually(() => expect(sessions).toHaveLength(1));
       sessions[0]!.socket.send(Buffer.alloc(64 << 20), true);
       void response.then((answer) => answer?.arrayBuffer()).catch(() => {});
     }
     if (when === 'closed') {
-      await vi.waitFor(() => expect(sessions).toHaveLength(1));
+      await eventually(() => expect(sessions).toHaveLength(1));
       sessions[0]!.socket.destroy();
     }
-    await vi.waitFor(() => expect(errors).toEqual([bug]));
+    await eventually(() => expect(errors).toEqual([bug]));
     sessions[0]?.socket.destroy();
     await response;
   });
@@ -246,7 +247,7 @@ describe('backpressure', () => {
     const socket = connectTcp(server.port, '127.0.0.1');
     const body = '{"id":1}';
     socket.write(`POST ${STREAM} HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
-    await vi.waitFor(() => expect(sessions).toHaveLength(1));
+    await eventually(() => expect(sessions).toHaveLength(1));
     const session = sessions[0]!;
     session.socket.send(frame('first'), false);
     await once(socket, 'data');
@@ -280,8 +281,8 @@ describe('backpressure', () => {
     });
     socket.resume();
     // What was kept arrives although nothing more is sent.
-    await vi.waitFor(() => expect(session.drains).toBeGreaterThan(0), 5000);
-    await vi.waitFor(() => expect(messagesIn(received.slice(2))).toHaveLength(sent), 5000);
+    await eventually(() => expect(session.drains).toBeGreaterThan(0));
+    await eventually(() => expect(messagesIn(received.slice(2))).toHaveLength(sent));
     const numbers = messagesIn(received.slice(2)).map((message) => Number.parseInt(message, 10));
     expect(numbers).toEqual(Array.from({ length: sent }, (_, i) => i));
     expect(session.socket.send(frame('last'), false)).toBe(1);
@@ -298,10 +299,7 @@ describe('backpressure', () => {
       tail = (tail + chunk.toString('latin1')).slice(-200);
     });
     socket.resume();
-    await vi.waitFor(
-      () => expect(tail).toContain('{"push":{"disconnect":{"code":3008,"reason":"slow"}}}\n\r\n0\r\n'),
-      5000,
-    );
+    await eventually(() => expect(tail).toContain('{"push":{"disconnect":{"code":3008,"reason":"slow"}}}\n\r\n0\r\n'));
     expect(session.closes).toBe(1);
     socket.destroy();
   });

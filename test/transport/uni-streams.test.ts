@@ -1,8 +1,9 @@
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { SENT } from '../../src/clients/socket.js';
 import { disconnects, errors } from '../../src/protocol/codes.js';
 import { initRoute } from '../../src/transport/init.js';
 import { type UniStreamEndpoint, uniHttpStreamRoute, uniSseRoute } from '../../src/transport/uni-streams.js';
+import { eventually } from '../support/until.js';
 import { type Actions, RecordingSession, startServer, type TestServer } from './server.js';
 
 const ORIGIN = 'https://app.example.com';
@@ -79,7 +80,7 @@ describe('a stream', () => {
       framePingPong: false,
       headers: { 'x-user': '' },
     });
-    await vi.waitFor(() => expect(sessions[0]!.closes).toBe(1));
+    await eventually(() => expect(sessions[0]!.closes).toBe(1));
   });
 
   it.each(['/events', '/events?cf_connect=', '/events?cf_connect=null'])('may ask for nothing (%s)', async (path) => {
@@ -92,14 +93,14 @@ describe('a stream', () => {
   it('goes on, until the reader leaves', async () => {
     start();
     const response = post('/stream', '{"subs":{"a":{"recover":true,"offset":7}}}');
-    await vi.waitFor(() => expect(sessions[0]?.requests).toHaveLength(1));
+    await eventually(() => expect(sessions[0]?.requests).toHaveLength(1));
     expect(sessions[0]!.requests[0]!.subs).toMatchObject({ a: { recover: true, offset: 7 } });
     const { socket } = sessions[0]!;
     expect(socket.send(text('1\n2'), false)).toBe(SENT);
     const reader = (await response).body!.getReader();
     expect(Buffer.from((await reader.read()).value!).toString()).toBe('1\n2\n');
     await reader.cancel();
-    await vi.waitFor(() => expect(sessions[0]!.closes).toBe(1));
+    await eventually(() => expect(sessions[0]!.closes).toBe(1));
   });
 
   it('of events begins at once, before there is any', async () => {
@@ -117,7 +118,7 @@ describe('a stream', () => {
       },
     });
     const response = post('/stream', '{}').catch(() => undefined);
-    await vi.waitFor(() => expect(bugs).toEqual([bug]));
+    await eventually(() => expect(bugs).toEqual([bug]));
     sessions[0]!.socket.destroy();
     expect(await response).toBeUndefined();
   });
@@ -198,7 +199,7 @@ describe('a connect that fails', () => {
       expect(response.headers.get('content-type')).toBe('text/plain; charset=utf-8');
       expect(response.headers.get('cache-control')).toBeNull();
     }
-    await vi.waitFor(() => expect(sessions.map(({ closes }) => closes)).toEqual([1, 1]));
+    await eventually(() => expect(sessions.map(({ closes }) => closes)).toEqual([1, 1]));
   });
 
   it('is told by a push where that is not configured', async () => {
@@ -220,10 +221,10 @@ describe('a connect that fails', () => {
     start({}, enabled);
     const aborted = new AbortController();
     const response = post('/stream', '{}', { signal: aborted.signal }).catch(() => 'aborted');
-    await vi.waitFor(() => expect(sessions[0]?.requests).toHaveLength(1));
+    await eventually(() => expect(sessions[0]?.requests).toHaveLength(1));
     aborted.abort();
     expect(await response).toBe('aborted');
-    await vi.waitFor(() => expect(sessions[0]!.closes).toBe(1));
+    await eventually(() => expect(sessions[0]!.closes).toBe(1));
     sessions[0]!.socket.end(3500, 'invalid token', disconnects.invalidToken);
     expect(sessions[0]!.closes).toBe(1);
   });

@@ -1,8 +1,9 @@
 import { once } from 'node:events';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { type ClientOptions, WebSocket } from 'ws';
 import { BUFFERED, SENT } from '../../src/clients/socket.js';
 import type { UniWebSocketOptions } from '../../src/transport/uni-connection.js';
+import { eventually } from '../support/until.js';
 import { type Actions, closing, connect, open, RawClient, startServer, type TestServer } from './server.js';
 
 let server: TestServer;
@@ -58,7 +59,7 @@ describe('a connect request', () => {
       framePingPong: false,
       headers: {},
     });
-    await vi.waitFor(() => expect(server.sessions[0]!.closes).toBe(1));
+    await eventually(() => expect(server.sessions[0]!.closes).toBe(1));
   });
 
   it('may be null, and what comes after it is not heard', async () => {
@@ -160,7 +161,7 @@ describe('messages of one frame', () => {
       { compression: true, compression_min_size: 100 },
     );
     const { client, messages } = await hear('', '{}', { perMessageDeflate: true });
-    await vi.waitFor(() => expect(messages).toEqual([long, '{}', long]));
+    await eventually(() => expect(messages).toEqual([long, '{}', long]));
     expect(client.extensions).toContain('permessage-deflate');
   });
 
@@ -176,12 +177,12 @@ describe('messages of one frame', () => {
     });
     const { client, messages } = await hear('', '{}');
     client.pause();
-    await vi.waitFor(() => expect(results).toHaveLength(20));
+    await eventually(() => expect(results).toHaveLength(20));
     expect(results.at(-1)).toBe(BUFFERED);
     client.resume();
-    await vi.waitFor(() => expect(messages).toHaveLength(40), 10_000);
+    await eventually(() => expect(messages).toHaveLength(40));
     expect(messages.every((message) => message === large)).toBe(true);
-    await vi.waitFor(() => expect(server.sessions[0]!.drains).toBeGreaterThan(0));
+    await eventually(() => expect(server.sessions[0]!.drains).toBeGreaterThan(0));
   });
 });
 
@@ -197,7 +198,7 @@ describe('the end', () => {
     server.sessions[0]!.socket.end(3001, 'shutdown');
     expect((await closed)[0]).toBe(code);
     expect(messages).toEqual(pushes);
-    await vi.waitFor(() => expect(server.sessions[0]!.closes).toBe(1));
+    await eventually(() => expect(server.sessions[0]!.closes).toBe(1));
   });
 
   it('without a close frame loses nothing of what was said in answer to the upgrade', async () => {
@@ -217,7 +218,7 @@ describe('the end', () => {
     start();
     const { client } = await hear('', '{}');
     client.close();
-    await vi.waitFor(() => expect(server.sessions[0]!.closes).toBe(1));
+    await eventually(() => expect(server.sessions[0]!.closes).toBe(1));
     server.sessions[0]!.socket.end(3001, '');
     server.sessions[0]!.socket.destroy();
     expect(server.sessions[0]!.closes).toBe(1);
@@ -230,5 +231,5 @@ it('has native pings', async () => {
   const pinged = new Promise((resolve) => client.once('ping', resolve));
   server.sessions[0]!.socket.ping();
   await pinged;
-  await vi.waitFor(() => expect(server.sessions[0]!.pongs).toBe(1));
+  await eventually(() => expect(server.sessions[0]!.pongs).toBe(1));
 });

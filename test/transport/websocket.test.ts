@@ -1,7 +1,8 @@
 import type { Socket as TcpSocket } from 'node:net';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import type { WebSocket } from 'ws';
 import { compileOrigins } from '../../src/transport/origins.js';
+import { eventually } from '../support/until.js';
 import {
   type Actions,
   closing,
@@ -171,7 +172,7 @@ describe('messages', () => {
     client.on('error', () => undefined);
     client.send(Buffer.alloc(4 * 1024 * 1024));
     expect((await closing(client))[0]).toBe(1006);
-    await vi.waitFor(() => expect(server.sessions[0]?.closes).toBe(1));
+    await eventually(() => expect(server.sessions[0]?.closes).toBe(1));
     expect(server.sessions[0]?.messages).toEqual([]);
   });
 
@@ -215,7 +216,7 @@ describe('closing', () => {
   it('works from the session that is just being opened', async () => {
     start({ on: { open: (socket) => socket.end(3001, 'shutdown') } });
     expect(await closing(await open(server.ws))).toEqual([3001, 'shutdown']);
-    await vi.waitFor(() => expect(server.sessions[0]?.closes).toBe(1));
+    await eventually(() => expect(server.sessions[0]?.closes).toBe(1));
   });
 
   it('by the peer or without a word is told to the session', async () => {
@@ -223,7 +224,7 @@ describe('closing', () => {
     const [polite, abrupt] = [await open(server.ws), await open(server.ws)];
     polite.close(1000);
     abrupt.terminate();
-    await vi.waitFor(() => expect(server.sessions.map((session) => session.closes)).toEqual([1, 1]));
+    await eventually(() => expect(server.sessions.map((session) => session.closes)).toEqual([1, 1]));
   });
 
   it('at once sends no close frame', async () => {
@@ -248,7 +249,7 @@ describe('closing', () => {
     });
     const client = await open(server.ws);
     client.terminate();
-    await vi.waitFor(() => expect(results).toEqual([2]));
+    await eventually(() => expect(results).toEqual([2]));
     expect(server.sessions[0]?.closes).toBe(1);
   });
 
@@ -279,7 +280,7 @@ describe('pings', () => {
   it('are answered by the peer and told to the session', async () => {
     start({ on: { open: (socket) => queueMicrotask(() => socket.ping()) } });
     await open(server.ws);
-    await vi.waitFor(() => expect(server.sessions[0]?.pongs).toBe(1));
+    await eventually(() => expect(server.sessions[0]?.pongs).toBe(1));
   });
 
   it('of the peer are answered', async () => {
@@ -307,7 +308,7 @@ describe('backpressure', () => {
     const client = await open(server.ws);
     client.pause();
     client.send('fill');
-    await vi.waitFor(() => expect(results.at(-1)).toBe(0));
+    await eventually(() => expect(results.at(-1)).toBe(0));
     expect(server.sessions[0]?.drains).toBe(0);
 
     let received = 0;
@@ -315,8 +316,8 @@ describe('backpressure', () => {
       received += data.length;
     });
     client.resume();
-    await vi.waitFor(() => expect(received).toBe(results.length * MEGABYTE.length));
-    await vi.waitFor(() => expect(server.sessions[0]?.drains).toBe(1));
+    await eventually(() => expect(received).toBe(results.length * MEGABYTE.length));
+    await eventually(() => expect(server.sessions[0]?.drains).toBe(1));
   });
 
   it('without progress for write_timeout closes the connection', async () => {
@@ -331,7 +332,7 @@ describe('backpressure', () => {
     const client = await open(server.ws);
     client.pause();
     client.send('fill');
-    await vi.waitFor(() => expect(server.sessions[0]?.closes).toBe(1), { timeout: 5000 });
+    await eventually(() => expect(server.sessions[0]?.closes).toBe(1));
     client.terminate();
   });
 });

@@ -356,7 +356,7 @@ describe('a master that dies without a replica', () => {
     const started = performance.now();
     await expect(command(shard, lost, 'GET', lost)).rejects.toBe(errors.internal);
     await expect(shard.subscribe(`another ${lost}`)).rejects.toBe(errors.internal);
-    expect(performance.now() - started).toBeLessThan(IO_TIMEOUT_MS / 2);
+    expect(performance.now() - started).toBeLessThan(IO_TIMEOUT_MS);
     expect(await command(shard, other, 'GET', other)).toBeNull();
 
     await Promise.all([master.start(), cluster.replicas[2]!.start()]);

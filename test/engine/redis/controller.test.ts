@@ -1,12 +1,12 @@
 /** Messages between nodes over real servers. */
-import { afterEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import type { Controller } from '../../../src/engine/engine.js';
 import { openRedisController } from '../../../src/engine/redis/controller.js';
 import type { ServerOptions, ShardOptions } from '../../../src/engine/redis/options.js';
 import { errors } from '../../../src/protocol/codes.js';
 import { type RedisServer, startRedis, startSentinel } from '../../support/redis.js';
 import { startRedisCluster } from '../../support/redis-cluster.js';
-import { until } from '../../support/until.js';
+import { eventually, until } from '../../support/until.js';
 
 const server: ServerOptions = {
   user: '',
@@ -308,5 +308,5 @@ test('a cluster carries messages, also when servers are lost', { timeout: 60_000
     await until(`a message without server ${i}`, arrives);
     await lost.start();
   }
-  await vi.waitFor(() => expect([health(a), health(b)]).toEqual([{ c: true }, { c: true }]), { timeout: 15_000 });
+  await eventually(() => expect([health(a), health(b)]).toEqual([{ c: true }, { c: true }]));
 });
