@@ -6,8 +6,8 @@ export default defineConfig({
     // Processes, not threads: a fault in native code then fails one file instead of ending the run.
     pool: 'forks',
     maxWorkers: 2,
-    testTimeout: 20_000,
-    hookTimeout: 20_000,
-    expect: { poll: { timeout: 18_000, interval: 10 } },
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    expect: { poll: { timeout: 45_000, interval: 10 } },
   },
 });

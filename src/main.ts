@@ -8,7 +8,7 @@ import { Cluster } from './cluster/cluster.js';
 import { redisLink } from './cluster/redis-link.js';
 import type { Config } from './config/config.js';
 import { planWorkers } from './config/cores.js';
-import { listenersOf, unusedTls } from './config/listeners.js';
+import { certificateSources, listenersOf, unusedTls } from './config/listeners.js';
 import type { LoadedConfig } from './config/load.js';
 import { monotonicClock, systemClock } from './lib/clock.js';
 import { RecordKind } from './mesh/records.js';
@@ -51,8 +51,8 @@ export async function serve(loaded: LoadedConfig): Promise<void> {
   main.mesh.on(RecordKind.overflow, () => {});
   const listeners = listenersOf(config);
   const issuing = await openIssuing(config.http_server.tls_autocert, log);
-  const certificates = new CertificateStore(config.http_server, {
-    listeners,
+  const certificates = new CertificateStore(config, {
+    sources: certificateSources(config),
     log,
     issued: issuing?.cached,
     changed: (fresh) => supervisor.renew(fresh),
@@ -131,7 +131,7 @@ function reload(loaded: LoadedConfig, supervisor: Supervisor, certificates: Cert
     const fresh = loaded.reload();
     buildAccess(fresh.config);
     supervisor.reload(fresh.config);
-    certificates.reload(fresh.config.http_server);
+    certificates.reload(fresh.config);
     log.info('channel options and token keys are reloaded');
   } catch (error) {
     log.error({ err: error }, 'the configuration cannot be used, the former one stays');

@@ -1,15 +1,9 @@
 /** Thread entry of a worker: the only place where its parts meet. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { clusterView } from './api/cluster-view.js';
-import { demoRoutes } from './api/demo.js';
 import type { ApiDeps } from './api/deps.js';
-import { healthRoute } from './api/health.js';
-import { apiRoutes } from './api/http.js';
-import { openApi } from './api/openapi.js';
-import { answerHealth, readyRoute } from './api/ready.js';
+import { answerHealth } from './api/ready.js';
 import { answerSurveys } from './api/survey.js';
-import { swaggerRoutes } from './api/swagger.js';
-import { signToken } from './auth/sign-token.js';
 import { Edge } from './channels/edge.js';
 import { LAST_SEEN_STEP_MS } from './channels/last-seen.js';
 import { Owner, POSITION_CHECK_STEP_MS } from './channels/owner.js';
@@ -24,6 +18,7 @@ import type { CommandDeps } from './commands/deps.js';
 import { dispatch } from './commands/dispatch.js';
 import { renewals } from './commands/renewals.js';
 import { listenersOf } from './config/listeners.js';
+import { clientHeaders, type Endpoint, endpoints } from './endpoints.js';
 import { openEngine } from './engine/open.js';
 import type { GrpcListener } from './grpc/listener.js';
 import { monotonicClock, systemClock } from './lib/clock.js';
@@ -38,19 +33,9 @@ import { beat } from './threads/heartbeat.js';
 import { joinMesh } from './threads/join.js';
 import type { FromWorker, ToWorker, WorkerBoot } from './threads/messages.js';
 import { ChildApps } from './transport/child.js';
-import { emulationRoute } from './transport/emulation.js';
-import type { HttpRoute, StreamRoute } from './transport/http.js';
-import { registerHttp } from './transport/http-server.js';
-import { initRoute } from './transport/init.js';
 import { compileOrigins } from './transport/origins.js';
-import type { Routes } from './transport/secure-app.js';
-import { httpStreamRoute, type StreamEndpoint, sseRoute } from './transport/streams.js';
-import { uniHttpStreamRoute, uniSseRoute } from './transport/uni-streams.js';
-import { registerUniWebSocket } from './transport/uni-websocket.js';
-import { registerWebSocket } from './transport/websocket.js';
 
 const REPORT_MS = 1000;
-const DEMO_TOKEN_SECONDS = 3600;
 
 const boot = workerData as WorkerBoot;
 const { config, node } = boot;
@@ -187,87 +172,39 @@ answerSurveys(asks, {
   channels: () => edge.localChannels(),
 });
 
-const emulation = new Emulation(asks, registry, node.uid);
-
 const apiDeps: ApiDeps = { access, channels: edge, control, cluster: clusterView(asks), log };
-/** What is for clients, and what is for the operator's own programs. Both are on one port unless another is configured. */
-const external: (HttpRoute | StreamRoute)[] = [];
-const internal: (HttpRoute | StreamRoute)[] = [];
-(config.http_api.external ? external : internal).push(...apiRoutes(config.http_api, apiDeps));
-if (config.health.enabled) {
-  const health = config.health.handler_prefix || '/health';
-  internal.push(healthRoute(health), readyRoute(`${health.replace(/\/+$/, '')}/ready`, asks));
-}
-if (config.swagger.enabled) {
-  const prefix = config.swagger.handler_prefix || '/';
-  internal.push(...swaggerRoutes(prefix, () => openApi(config.http_api, node.version)));
-}
-if (config.dev.demo) {
-  const sign = (user: string) => signToken(config.client.token, 'client.token', { user, ttl: DEMO_TOKEN_SECONDS });
-  external.push(...demoRoutes(sign));
-}
-
-const userHeader = config.client.user_id_http_header ? [config.client.user_id_http_header.toLowerCase()] : [];
-/** What endpoints for clients have in common. */
-const endpoint: Pick<StreamEndpoint, 'headers' | 'allowsOrigin' | 'admit' | 'open' | 'onError'> = {
-  headers: [...userHeader, ...proxies.transportHeaders],
+const endpoint: Endpoint = {
+  headers: [...clientHeaders(config), ...proxies.transportHeaders],
   allowsOrigin: compileOrigins(config.client.allowed_origins),
   admit: () => (admission.admit(monotonicClock.now()) ? 'ok' : 'busy'),
   open: openSession,
   onError: fail,
 };
-const DEFAULT_BODY_BYTES = 64 * 1024;
-const trimmed = (prefix: string): string => prefix.replace(/\/+$/, '') || '/';
-const at = (options: { handler_prefix: string; max_request_body_size: number }) => ({
-  path: trimmed(options.handler_prefix),
-  maxBodyBytes: options.max_request_body_size || DEFAULT_BODY_BYTES,
+const registerOn = endpoints(config, {
+  endpoint,
+  api: apiDeps,
+  emulation: new Emulation(asks, registry, node.uid),
+  asks,
+  version: node.version,
+  log,
 });
-const { http_stream, sse, uni_http_stream, uni_sse, init } = config;
-if (http_stream.enabled) external.push(httpStreamRoute({ ...endpoint, ...at(http_stream) }));
-if (sse.enabled) external.push(sseRoute({ ...endpoint, ...at(sse) }));
-if (http_stream.enabled || sse.enabled) {
-  const { allowsOrigin } = endpoint;
-  external.push(emulationRoute({ ...at(config.emulation), allowsOrigin, pass: (request) => emulation.pass(request) }));
-}
-for (const [options, route] of [
-  [uni_http_stream, uniHttpStreamRoute],
-  [uni_sse, uniSseRoute],
-] as const) {
-  const connectCodeToHttpResponse = options.connect_code_to_http_response;
-  if (options.enabled) external.push(route({ ...endpoint, ...at(options), connectCodeToHttpResponse }));
-}
-if (init.enabled) external.push(initRoute(trimmed(init.handler_prefix), endpoint));
-
-/** Of clients. */
-function registerWebSockets(app: Routes): void {
-  if (!config.websocket.disabled)
-    registerWebSocket(app, {
-      ...endpoint,
-      path: config.websocket.handler_prefix || '/',
-      options: config.websocket,
-    });
-  if (config.uni_websocket.enabled)
-    registerUniWebSocket(app, {
-      ...endpoint,
-      path: trimmed(config.uni_websocket.handler_prefix),
-      options: config.uni_websocket,
-    });
-}
-
+let { certificates } = boot;
+const listeners = listenersOf(config);
+const ofListeners = () => listeners.map(({ tls }) => tls && certificates[tls]);
 const apps = new ChildApps(
-  listenersOf(config).map((listener, i) => ({
-    certificate: boot.certificates[i],
-    register(app) {
-      if (listener.external) registerWebSockets(app);
-      const routes = [...(listener.external ? external : []), ...(listener.internal ? internal : [])];
-      registerHttp(app, routes, (error) => log.error({ err: error }, 'an HTTP handler failed'));
-    },
-  })),
+  ofListeners().map((certificate, i) => ({ certificate, register: (app) => registerOn(app, listeners[i]!) })),
 );
 
 /** Threads cannot share a port, and one has time for it. With its worker it is replaced. */
 const servesGrpc = (config.grpc_api.enabled || config.uni_grpc.enabled) && slot === boot.wires.workers - 1;
 let grpc: readonly GrpcListener[] = [];
+
+function renewGrpc(): void {
+  for (const listener of grpc) {
+    const certificate = certificates[listener.section];
+    if (certificate !== undefined) listener.renew(certificate);
+  }
+}
 
 // ---- its life ----
 
@@ -307,7 +244,9 @@ port.on('message', (message: ToWorker) => {
     case 'reload':
       return void Object.assign(access, buildAccess(message.config));
     case 'renew':
-      apps.renew(message.certificates);
+      certificates = message.certificates;
+      apps.renew(ofListeners());
+      renewGrpc();
       return tell({ type: 'apps', apps: apps.descriptors });
     case 'drain':
       return drain();
@@ -321,7 +260,10 @@ async function begin(): Promise<void> {
   await engine.settled();
   if (servesGrpc) {
     const { serveGrpc } = await import('./grpc/serve.js');
-    grpc = await serveGrpc(config, { api: apiDeps, uni: { ...endpoint, metadata: proxies.metadata }, log });
+    const uni = { ...endpoint, metadata: proxies.metadata };
+    grpc = await serveGrpc(config, { certificates, api: apiDeps, uni, log });
+    // They may have been replaced meanwhile.
+    renewGrpc();
   }
   tell({ type: 'ready', apps: apps.descriptors });
 }

@@ -1,7 +1,23 @@
-import type { Config } from './config.js';
+import type { Config, TlsConfig } from './config.js';
 
 /** The section of `http_server` that says where a listener's certificate comes from. */
 export type TlsSource = 'tls' | 'internal_tls' | 'tls_autocert';
+
+/** Sections of servers of their own, each with a `tls`. */
+export type GrpcServer = 'grpc_api' | 'uni_grpc';
+
+/** What says where a certificate comes from. */
+export type CertificateSource = TlsSource | GrpcServer;
+
+/** The section of a certificate in files or in the configuration itself, and where that is. */
+export function tlsSection(
+  config: Pick<Config, 'http_server' | GrpcServer>,
+  source: Exclude<CertificateSource, 'tls_autocert'>,
+): [section: TlsConfig, at: string] {
+  return source === 'tls' || source === 'internal_tls'
+    ? [config.http_server[source], `http_server.${source}`]
+    : [config[source].tls, `${source}.tls`];
+}
 
 /** An address that is listened on. There are one or two. */
 export interface Listener {
@@ -36,6 +52,13 @@ export function listenersOf({ http_server: http }: Pick<Config, 'http_server'>):
     { external: true, internal: false, address, port, tls: shared },
     { external: false, internal: true, address: internalAddress, port: internalPort, tls: own },
   ];
+}
+
+/** Of every certificate that something is served with. */
+export function certificateSources(config: Pick<Config, 'http_server' | GrpcServer>): CertificateSource[] {
+  const used = listenersOf(config).flatMap(({ tls }): CertificateSource[] => (tls === undefined ? [] : [tls]));
+  const grpc = (['grpc_api', 'uni_grpc'] as const).filter((name) => config[name].enabled && config[name].tls.enabled);
+  return [...new Set([...used, ...grpc])];
 }
 
 const REASONS = { tls: 'tls_autocert goes first', internal_tls: 'there is no internal port' } as const;

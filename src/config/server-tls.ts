@@ -7,11 +7,11 @@ import { loadPem } from './pem.js';
 
 /** What a server needs for TLS, as PEM: checked, so that it can be used. Holds a private key: never to be logged. */
 export interface ServerTls {
-  readonly key: Buffer;
+  readonly key: Uint8Array;
   /** The server's certificate, followed by those that lead from it to a known authority. */
-  readonly cert: Buffer;
+  readonly cert: Uint8Array;
   /** Present when clients must show a certificate, and one of these authorities must have issued it (mutual TLS). */
-  readonly clientCa?: Buffer;
+  readonly clientCa?: Uint8Array;
 }
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
@@ -58,16 +58,23 @@ function checkUsable({ key, cert, clientCa }: ServerTls, at: string, report: Rep
       report(where, `cannot be used: ${(error as Error).message}`);
     }
   };
-  attempt(at, () => createSecureContext({ key, cert }));
+  attempt(at, () => createSecureContext({ key: Buffer.from(key), cert: Buffer.from(cert) }));
   if (clientCa !== undefined) attempt(`${at}.client_ca_pem`, () => parseCertificates(clientCa));
 }
 
 /** @throws Error when there is none, or one that is damaged. */
-function parseCertificates(pem: Buffer): X509Certificate[] {
-  const found = pem.toString('latin1').match(CERTIFICATE) ?? [];
+function parseCertificates(pem: Uint8Array): X509Certificate[] {
+  const found = Buffer.from(pem).toString('latin1').match(CERTIFICATE) ?? [];
   if (found.length === 0) throw new Error('there is no certificate in it');
   return found.map((text) => new X509Certificate(text));
 }
 
 /** When a server's certificate becomes invalid, in ms since 1970. */
 export const expiresAtMs = (cert: Uint8Array): number => Date.parse(new X509Certificate(cert).validTo);
+
+/** Whether a server with one need not be given the other. */
+export const isSameTls = (a: ServerTls, b: ServerTls): boolean =>
+  (['key', 'cert', 'clientCa'] as const).every((part) => {
+    const [one, other] = [a[part], b[part]];
+    return one === undefined || other === undefined ? one === other : Buffer.compare(one, other) === 0;
+  });

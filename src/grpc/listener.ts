@@ -1,7 +1,8 @@
 import { isIPv6 } from 'node:net';
+import type { SecureContextOptions } from 'node:tls';
 import { Server, ServerCredentials, type ServerOptions } from '@grpc/grpc-js';
-import type { TlsConfig } from '../config/config.js';
-import { serverTls } from '../config/server-tls.js';
+import type { GrpcServer } from '../config/listeners.js';
+import { isSameTls, type ServerTls } from '../config/server-tls.js';
 
 /** Calls that are answered within this time are not cut off at the end. */
 const CLOSE_TIMEOUT_MS = 5_000;
@@ -12,7 +13,6 @@ export interface ListenerConfig {
   readonly address: string;
   /** 0 for any that is free. */
   readonly port: number;
-  readonly tls: TlsConfig;
   /** Bytes, decompressed as well as not; 0 means 4 MiB. */
   readonly max_receive_message_size: number;
 }
@@ -20,14 +20,20 @@ export interface ListenerConfig {
 /** A gRPC server on a port of its own. Requests may be compressed (gzip, deflate); responses are not, the library cannot. */
 export class GrpcListener {
   readonly server: Server;
+  private readonly credentials: RenewableCredentials | undefined;
   private drained: Promise<void> | undefined;
 
-  /** @param section  where `config` is in the configuration, for messages. */
+  /**
+   * @param section  where `config` is in the configuration
+   * @param tls  undefined to serve without
+   */
   constructor(
-    private readonly section: string,
+    readonly section: GrpcServer,
     private readonly config: ListenerConfig,
+    tls: ServerTls | undefined,
     options: ServerOptions = {},
   ) {
+    this.credentials = tls && new RenewableCredentials(tls);
     this.server = new Server({
       ...options,
       'grpc.max_send_message_length': UNLIMITED,
@@ -39,14 +45,19 @@ export class GrpcListener {
 
   /**
    * Services have been added: let clients come. @returns the port.
-   * @throws Error in one line, if the address cannot be had or the TLS material cannot be used.
+   * @throws Error in one line, if the address cannot be had.
    */
   async listen(): Promise<number> {
     const { address, port } = this.config;
-    const credentials = this.credentials();
+    const credentials = this.credentials ?? ServerCredentials.createInsecure();
     if (address !== '') return this.bind(`${isIPv6(address) ? `[${address}]` : address}:${port}`, credentials);
     // As Go does: IPv6 and IPv4 by one socket where there is IPv6.
     return this.bind(`[::]:${port}`, credentials).catch(() => this.bind(`0.0.0.0:${port}`, credentials));
+  }
+
+  /** New connections get this certificate; one that is served without TLS stays so. */
+  renew(tls: ServerTls): void {
+    this.credentials?.renew(tls);
   }
 
   /** Take no more connections and calls; those there are go on. */
@@ -73,13 +84,28 @@ export class GrpcListener {
       });
     });
   }
+}
 
-  private credentials(): ServerCredentials {
-    const tls = serverTls(this.config.tls, `${this.section}.tls`);
-    if (tls === undefined) return ServerCredentials.createInsecure();
-    const pair = { private_key: tls.key, cert_chain: tls.cert };
-    return ServerCredentials.createSsl(tls.clientCa ?? null, [pair], tls.clientCa !== undefined);
+/** TLS whose certificates can be replaced. Whether clients must show one is settled at the start. */
+class RenewableCredentials extends ServerCredentials {
+  constructor(private tls: ServerTls) {
+    const mutual = tls.clientCa !== undefined;
+    super({ requestCert: mutual, rejectUnauthorized: mutual }, contextOf(tls));
   }
+
+  renew(tls: ServerTls): void {
+    if (isSameTls(tls, this.tls)) return;
+    this.tls = tls;
+    this.updateSecureContextOptions(contextOf(tls));
+  }
+
+  override _equals(other: ServerCredentials): boolean {
+    return this === other;
+  }
+}
+
+function contextOf({ key, cert, clientCa }: ServerTls): SecureContextOptions {
+  return { key: Buffer.from(key), cert: Buffer.from(cert), ...(clientCa && { ca: Buffer.from(clientCa) }) };
 }
 
 /** The library's message is about the addresses that a name has; in brackets it says why. */

@@ -2,11 +2,15 @@
 import { logVerbosity, setLogVerbosity } from '@grpc/grpc-js';
 import type { ApiDeps } from '../api/deps.js';
 import type { Config } from '../config/config.js';
+import type { GrpcServer } from '../config/listeners.js';
+import type { ServerTls } from '../config/server-tls.js';
 import { addApi, keyGuard } from './api.js';
 import { GrpcListener } from './listener.js';
 import { addUniStream, KEEPALIVE, type UniEndpoint } from './uni.js';
 
 export interface GrpcDeps {
+  /** Of the servers with TLS. */
+  readonly certificates: { readonly [section in GrpcServer]?: ServerTls };
   readonly api: ApiDeps;
   readonly uni: UniEndpoint;
   readonly log: { info(fields: object, message: string): void };
@@ -28,8 +32,8 @@ export async function serveGrpc(config: Config, deps: GrpcDeps): Promise<readonl
   return listeners;
 }
 
-async function serveApi(config: Config['grpc_api'], { api, log }: GrpcDeps): Promise<GrpcListener> {
-  const listener = new GrpcListener('grpc_api', config, {
+async function serveApi(config: Config['grpc_api'], { certificates, api, log }: GrpcDeps): Promise<GrpcListener> {
+  const listener = new GrpcListener('grpc_api', config, certificates.grpc_api, {
     'grpc.max_concurrent_streams': MAX_API_CALLS_PER_CONNECTION,
     interceptors: config.key === '' ? [] : [keyGuard(config.key)],
   });
@@ -38,8 +42,8 @@ async function serveApi(config: Config['grpc_api'], { api, log }: GrpcDeps): Pro
   return listener;
 }
 
-async function serveUniStream(config: Config['uni_grpc'], { uni, log }: GrpcDeps): Promise<GrpcListener> {
-  const listener = new GrpcListener('uni_grpc', config, KEEPALIVE);
+async function serveUniStream(config: Config['uni_grpc'], { certificates, uni, log }: GrpcDeps): Promise<GrpcListener> {
+  const listener = new GrpcListener('uni_grpc', config, certificates.uni_grpc, KEEPALIVE);
   addUniStream(listener.server, uni);
   log.info({ port: await listener.listen() }, 'unidirectional clients are served over gRPC');
   return listener;

@@ -1,19 +1,20 @@
 /**
- * The certificates of the listeners on the main thread: read at the start, and again when their files may have changed.
+ * The certificates of all servers on the main thread: read at the start, and again when their files may have changed.
  * One that cannot be used is told in the log, and the former stays.
  */
-import type { HttpServerConfig } from '../config/config.js';
-import type { Listener } from '../config/listeners.js';
+import type { Config } from '../config/config.js';
+import { type CertificateSource, tlsSection } from '../config/listeners.js';
 import { expiresAtMs, type ServerTls, serverTls } from '../config/server-tls.js';
 import type { Log } from '../observe/log.js';
-import { checkCertificate } from '../transport/secure-app.js';
+import { type AppCertificate, checkCertificate, isSameCertificate } from '../transport/secure-app.js';
 import type { Certificates } from './messages.js';
 
 /** How often the files are looked at. Reading beats watching: volumes of secrets are replaced by renaming links. */
 const FILES_CHECK_MS = 5_000;
 
 export interface CertificatesDeps {
-  readonly listeners: readonly Listener[];
+  /** Of those that something is served with. */
+  readonly sources: readonly CertificateSource[];
   readonly log: Pick<Log, 'info' | 'warn' | 'error'>;
   /** What `tls_autocert` has from former times. */
   readonly issued: ServerTls | undefined;
@@ -22,7 +23,7 @@ export interface CertificatesDeps {
 }
 
 export class CertificateStore {
-  #current: Certificates;
+  #current: Certificates = {};
   #issued: ServerTls | undefined;
   /** The last problem, so that it is told once. */
   #told = '';
@@ -30,12 +31,12 @@ export class CertificateStore {
 
   /** @throws {Error} when one of them cannot be used */
   constructor(
-    private http: HttpServerConfig,
+    private config: Config,
     private readonly deps: CertificatesDeps,
   ) {
     this.#issued = deps.issued;
     this.#current = this.#read();
-    for (const certificate of new Set(this.#current)) this.#check(certificate);
+    this.#checkAll(this.#current);
   }
 
   get current(): Certificates {
@@ -47,16 +48,16 @@ export class CertificateStore {
     this.#timer ??= setInterval(() => this.refresh(), FILES_CHECK_MS).unref();
   }
 
-  /** Another configuration. Whether a listener has TLS stays as it is. */
-  reload(http: HttpServerConfig): void {
-    this.http = http;
+  /** Another configuration. What is served with TLS stays as it is. */
+  reload(config: Config): void {
+    this.config = config;
     this.#told = '';
     this.refresh();
   }
 
   /** What an authority has issued for `tls_autocert`. @throws {Error} when it cannot be used */
   issued(certificate: ServerTls): void {
-    this.#check(certificate);
+    this.#check('tls_autocert', certificate);
     this.#issued = certificate;
     this.refresh();
   }
@@ -64,8 +65,8 @@ export class CertificateStore {
   refresh(): void {
     try {
       const fresh = this.#read();
-      if (fresh.every((certificate, i) => isSame(certificate, this.#current[i]))) return;
-      for (const certificate of new Set(fresh)) this.#check(certificate);
+      if (this.deps.sources.every((source) => isSameCertificate(fresh[source], this.#current[source]))) return;
+      this.#checkAll(fresh);
       this.#current = fresh;
       this.#told = '';
       this.deps.changed(fresh);
@@ -82,30 +83,25 @@ export class CertificateStore {
   }
 
   #read(): Certificates {
-    const read = new Map<string, Certificates[number]>();
-    return this.deps.listeners.map(({ tls }, i) => {
-      if (tls === undefined) return undefined;
-      if (tls === 'tls_autocert') return this.#issued ?? 'awaited';
-      if (!read.has(tls)) read.set(tls, serverTls(this.http[tls], `http_server.${tls}`) ?? this.#current[i]);
-      return read.get(tls);
-    });
+    return Object.fromEntries(this.deps.sources.map((source) => [source, this.#readOne(source)]));
   }
 
-  #check(certificate: Certificates[number]): void {
+  #readOne(source: CertificateSource): AppCertificate | undefined {
+    if (source === 'tls_autocert') return this.#issued ?? 'awaited';
+    return serverTls(...tlsSection(this.config, source)) ?? this.#current[source];
+  }
+
+  #checkAll(certificates: Certificates): void {
+    for (const source of this.deps.sources) this.#check(source, certificates[source]);
+  }
+
+  #check(source: CertificateSource, certificate: AppCertificate | undefined): void {
     if (certificate === undefined || certificate === 'awaited') return;
-    checkCertificate(certificate);
+    if (source !== 'grpc_api' && source !== 'uni_grpc') checkCertificate(certificate);
     const expires = expiresAtMs(certificate.cert);
     if (expires < Date.now())
       this.deps.log.warn(
         `a certificate has expired: clients refuse it. It was valid until ${new Date(expires).toISOString()}`,
       );
   }
-}
-
-function isSame(a: Certificates[number], b: Certificates[number]): boolean {
-  if (typeof a !== 'object' || typeof b !== 'object') return a === b;
-  return (['key', 'cert', 'clientCa'] as const).every((part) => {
-    const [one, other] = [a[part], b[part]];
-    return one === undefined || other === undefined ? one === other : Buffer.compare(one, other) === 0;
-  });
 }

@@ -1,17 +1,21 @@
 /** What the main thread and its workers tell each other besides the mesh: the life of a worker. */
 import type { NodeIdentity } from '../api/deps.js';
 import type { Config } from '../config/config.js';
+import type { GrpcServer, TlsSource } from '../config/listeners.js';
+import type { ServerTls } from '../config/server-tls.js';
 import type { Rewire, Wires } from '../mesh/wires.js';
 import type { AppCertificate } from '../transport/secure-app.js';
 import type { AppDescriptor } from '../transport/uws.js';
 
-export type Certificates = readonly (AppCertificate | undefined)[];
+/** Only those that something is served with. */
+export type Certificates = { readonly [source in TlsSource]?: AppCertificate } & {
+  readonly [server in GrpcServer]?: ServerTls;
+};
 
 /** Handed to a worker at its start. */
 export interface WorkerBoot {
   readonly wires: Wires;
   readonly config: Config;
-  /** Of each listener (config/listeners.ts); undefined for one without TLS. */
   readonly certificates: Certificates;
   readonly owners: number;
   /** Random, so that nobody can choose channel names that all belong to one owner. */

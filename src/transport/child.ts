@@ -1,12 +1,18 @@
 /** A worker thread's apps, one for each listener: they get their connections from the acceptors of the main thread. */
-import { type AppCertificate, createSecureApp, type Routes, withClientCertificates } from './secure-app.js';
+import {
+  type AppCertificate,
+  createSecureApp,
+  isSameCertificate,
+  type Routes,
+  withClientCertificates,
+} from './secure-app.js';
 import { type AppDescriptor, type TemplatedApp, uws } from './uws.js';
 
 export interface ChildOptions {
   /** Adds the routes; called again for each new certificate. An app without connections does not keep the thread alive. */
   readonly register: (app: Routes) => void;
   /** Undefined for an app without TLS. */
-  readonly certificate: AppCertificate | undefined;
+  certificate: AppCertificate | undefined;
 }
 
 /** @throws {Error} when uWebSockets.js cannot be loaded, see uws.ts, or cannot use a certificate */
@@ -19,7 +25,7 @@ export class ChildApps {
   readonly #former: TemplatedApp[] = [];
 
   constructor(private readonly listeners: readonly ChildOptions[]) {
-    this.#current = listeners.map(({ register, certificate }) => create(register, certificate));
+    this.#current = listeners.map(create);
   }
 
   /** For the main thread's acceptors, in the order of the listeners. */
@@ -35,11 +41,12 @@ export class ChildApps {
    */
   renew(certificates: readonly (AppCertificate | undefined)[]): void {
     this.#current = this.#current.map((app, i) => {
+      const listener = this.listeners[i]!;
       const certificate = certificates[i];
-      if (certificate === undefined) return app;
-      const fresh = create(this.listeners[i]!.register, certificate);
+      if (certificate === undefined || isSameCertificate(certificate, listener.certificate)) return app;
+      listener.certificate = certificate;
       this.#former.push(app);
-      return fresh;
+      return create(listener);
     });
   }
 
@@ -55,7 +62,7 @@ export class ChildApps {
   }
 }
 
-function create(register: (app: Routes) => void, certificate: AppCertificate | undefined): TemplatedApp {
+function create({ register, certificate }: ChildOptions): TemplatedApp {
   const app = certificate === undefined ? uws().App() : createSecureApp(certificate);
   const verifies = certificate !== undefined && certificate !== 'awaited' && certificate.clientCa !== undefined;
   register(verifies ? withClientCertificates(app) : app);

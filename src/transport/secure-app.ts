@@ -2,18 +2,14 @@
 import { accessSync, constants, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { isSameTls, type ServerTls } from '../config/server-tls.js';
 import { type HttpRequest, type HttpResponse, type TemplatedApp, uws } from './uws.js';
 
-/** PEM. Holds a private key: never to be logged. */
-export interface Certificate {
-  readonly key: Uint8Array;
-  readonly cert: Uint8Array;
-  /** Clients must show a certificate of one of these authorities. */
-  readonly clientCa?: Uint8Array;
-}
-
 /** `awaited`: there is no certificate yet, every handshake fails. */
-export type AppCertificate = Certificate | 'awaited';
+export type AppCertificate = ServerTls | 'awaited';
+
+export const isSameCertificate = (a: AppCertificate | undefined, b: AppCertificate | undefined): boolean =>
+  typeof a === 'object' && typeof b === 'object' ? isSameTls(a, b) : a === b;
 
 /** What routes are registered on. */
 export type Routes = Pick<TemplatedApp, 'any' | 'ws'>;
@@ -50,7 +46,7 @@ export function createSecureApp(certificate: AppCertificate): TemplatedApp {
 }
 
 /** @throws {Error} when {@link createSecureApp} would */
-export function checkCertificate(certificate: Certificate): void {
+export function checkCertificate(certificate: ServerTls): void {
   createSecureApp(certificate).close();
 }
 

@@ -32,16 +32,15 @@ describe('http_server', () => {
 
   test('TLS needs a key and a certificate, on a port that there is', () => {
     const tls = { enabled: true };
-    const missing = (at: string) => [
-      `http_server.${at}.key_pem: must be set`,
-      `http_server.${at}.cert_pem: must be set`,
-    ];
-    expect(check({ http_server: { tls } })).toEqual(missing('tls'));
+    const missing = (at: string) => [`${at}.key_pem: must be set`, `${at}.cert_pem: must be set`];
+    expect(check({ http_server: { tls } })).toEqual(missing('http_server.tls'));
     expect(check({ http_server: { tls, internal_port: '9000', internal_tls: tls } })).toEqual([
-      ...missing('tls'),
-      ...missing('internal_tls'),
+      ...missing('http_server.tls'),
+      ...missing('http_server.internal_tls'),
     ]);
     expect(check({ http_server: { internal_tls: tls } })).toEqual([]);
+    expect(check({ grpc_api: { enabled: true, tls }, uni_grpc: { tls } })).toEqual(missing('grpc_api.tls'));
+    expect(check({ uni_grpc: { enabled: true, tls } })).toEqual(missing('uni_grpc.tls'));
   });
 });
 

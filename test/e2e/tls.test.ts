@@ -6,7 +6,7 @@ import { connect as connectTcp } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { type ClientOptions, WebSocket } from 'ws';
 import { Application } from '../support/application.js';
 import { Authority, type Issued } from '../support/certificates.js';
@@ -52,14 +52,14 @@ function get(url: string, options: ConnectionOptions = {}, headers: Record<strin
 }
 
 /** A connection, with the name of the certificate it was shown. */
-async function secureSocket(server: TestServer): Promise<{ socket: TLSSocket; shown: string }> {
+async function secureSocket(server: Pick<TestServer, 'port'>): Promise<{ socket: TLSSocket; shown: string }> {
   const socket = connectTls({ port: server.port, host: '127.0.0.1', ca: authority.cert });
   onTestFinished(() => void socket.destroy());
   await once(socket, 'secureConnect');
   return { socket, shown: String(socket.getPeerCertificate().subject.CN) };
 }
 
-const shownBy = async (server: TestServer): Promise<string> => {
+const shownBy = async (server: Pick<TestServer, 'port'>): Promise<string> => {
   const { socket, shown } = await secureSocket(server);
   socket.destroy();
   return shown;
@@ -338,6 +338,18 @@ describe('new certificates without a restart', { timeout: 60_000 }, () => {
     server.writeConfig({ http_server: { tls: { enabled: true, cert_pem: cert, key_pem: key } }, ...channels });
     server.signal('SIGHUP');
     await until('all workers show the second one', () => allShow(server, 'second'));
+  });
+
+  test('of what is served over gRPC', async () => {
+    const placed = place(pair);
+    vi.stubEnv('CENTRIFUGO_GRPC_API_PORT', '0');
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const server = await start({}, { grpc_api: { enabled: true, key: 'k', tls: files(placed) } });
+    const { port } = await server.logged(({ msg }) => msg === 'the server API is served over gRPC');
+    const shows = async (name: string) => (await shownBy({ port: port as number })) === name;
+    expect(await shows('first')).toBe(true);
+    place(authority.issue('second'), placed.at);
+    await until('it shows the second one', () => shows('second'));
   });
 
   test('what cannot be used is told once, and the former stays until something can', async () => {

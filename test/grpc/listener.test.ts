@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { credentials, status } from '@grpc/grpc-js';
 import { afterAll, expect, onTestFinished, test } from 'vitest';
-import { defaultConfig, type TlsConfig } from '../../src/config/config.js';
+import type { ServerTls } from '../../src/config/server-tls.js';
 import { GrpcListener } from '../../src/grpc/listener.js';
-import { Authority } from '../support/certificates.js';
+import { Authority, type Issued } from '../support/certificates.js';
 import { ApiClient, failure } from '../support/grpc.js';
 import { until } from '../support/until.js';
 import { listenerConfig, serveApi } from './serving.js';
@@ -20,12 +20,11 @@ afterAll(() => {
 
 const PUBLISH = { channel: 'a', data: Buffer.from('1') };
 
-const tls = (some: Partial<TlsConfig>): TlsConfig => ({
-  ...defaultConfig().grpc_api.tls,
-  enabled: true,
-  cert_pem: server.certPath,
-  key_pem: server.keyPath,
-  ...some,
+const pem = (path: string): Buffer => readFileSync(path);
+const tls = ({ keyPath, certPath }: Issued, clientCa?: string): ServerTls => ({
+  key: pem(keyPath),
+  cert: pem(certPath),
+  ...(clientCa !== undefined && { clientCa: Buffer.from(clientCa) }),
 });
 
 function clientOf(port: number, ...[roots, key, cert]: Parameters<typeof credentials.createSsl>): ApiClient {
@@ -35,7 +34,7 @@ function clientOf(port: number, ...[roots, key, cert]: Parameters<typeof credent
 }
 
 test('TLS', async () => {
-  const { port, api } = await serveApi({ tls: tls({}) });
+  const { port, api } = await serveApi({}, {}, tls(server));
   expect(await clientOf(port, ca).call('Publish', PUBLISH)).toHaveProperty('result');
   expect((await failure(clientOf(port, Buffer.from(stranger.cert)).call('Publish', PUBLISH))).code).toBe(
     status.UNAVAILABLE,
@@ -44,24 +43,35 @@ test('TLS', async () => {
 });
 
 test('mutual TLS: clients show a certificate of the configured authority', async () => {
-  const { port } = await serveApi({ tls: tls({ client_ca_pem: authority.certPath }) });
+  const { port } = await serveApi({}, {}, tls(server, authority.cert));
   const known = authority.issue('client');
   const unknown = stranger.issue('client');
-  const pem = (path: string): Buffer => readFileSync(path);
   const withKnown = clientOf(port, ca, pem(known.keyPath), pem(known.certPath));
   expect(await withKnown.call('Publish', PUBLISH)).toHaveProperty('result');
   for (const client of [clientOf(port, ca), clientOf(port, ca, pem(unknown.keyPath), pem(unknown.certPath))])
     expect((await failure(client.call('Publish', PUBLISH))).code).toBe(status.UNAVAILABLE);
 });
 
-test('TLS material that cannot be used is named', async () => {
-  const listener = new GrpcListener('grpc_api', listenerConfig({ tls: tls({ cert_pem: '' }) }));
-  await expect(listener.listen()).rejects.toThrow('grpc_api.tls.cert_pem: must be set');
+test('new connections get a new certificate, those that are there stay', async () => {
+  const { port, listener } = await serveApi({}, {}, tls(server, authority.cert));
+  const [known, unknown] = [authority.issue('client'), stranger.issue('client')];
+  const knows = (root: Authority, { keyPath, certPath }: Issued) =>
+    clientOf(port, Buffer.from(root.cert), pem(keyPath), pem(certPath));
+  const old = knows(authority, known);
+  expect(await old.call('Publish', PUBLISH)).toHaveProperty('result');
+  listener.renew(tls(stranger.issue('server'), stranger.cert));
+  expect(await old.call('Publish', PUBLISH)).toHaveProperty('result');
+  expect(await knows(stranger, unknown).call('Publish', PUBLISH)).toHaveProperty('result');
+  for (const [root, pair] of [
+    [stranger, known],
+    [authority, unknown],
+  ] as const)
+    expect((await failure(knows(root, pair).call('Publish', PUBLISH))).code).toBe(status.UNAVAILABLE);
 });
 
 test('an address that cannot be had is named', async () => {
   const { port } = await serveApi();
-  const again = new GrpcListener('uni_grpc', listenerConfig({ port }));
+  const again = new GrpcListener('uni_grpc', listenerConfig({ port }), undefined);
   await expect(again.listen()).rejects.toThrow(`uni_grpc: cannot listen on 127.0.0.1:${port}: `);
 });
 

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { vi } from 'vitest';
 
 /** Less than a test may take, so that it says what did not happen. */
-const TIMEOUT_MS = 18_000;
+const TIMEOUT_MS = 45_000;
 const POLL_MS = 10;
 
 /**

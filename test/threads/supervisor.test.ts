@@ -32,7 +32,7 @@ class Scene {
       entry: new URL('./worker.fixture.mjs', import.meta.url),
       boot: {
         config,
-        certificates: [undefined],
+        certificates: {},
         hashSeed: 0,
         owners: workers,
         node: { uid: '', name: '', version: '', startedAtMs: 0 },
@@ -154,11 +154,11 @@ describe('new certificates', () => {
   it('are new apps in the place of the former, also of workers that start later', async () => {
     const scene = create([], []);
     await scene.start();
-    scene.supervisor.renew(['awaited']);
+    scene.supervisor.renew({ tls: 'awaited' });
     await eventually(() => expect(scene.children.sort()).toEqual([1000, 1100]));
     scene.fail(1);
     await eventually(() => expect(scene.children.sort()).toEqual([1000, 1101]));
-    scene.supervisor.renew([undefined]);
+    scene.supervisor.renew({});
     await eventually(() => expect(scene.children.sort()).toEqual([0, 101]));
   });
 
@@ -168,7 +168,7 @@ describe('new certificates', () => {
     const [first] = scene.supervisor.threads;
     scene.fail(0);
     await eventually(() => expect(scene.supervisor.threads[0]).not.toBe(first));
-    scene.supervisor.renew(['awaited']);
+    scene.supervisor.renew({ tls: 'awaited' });
     scene.openGate();
     await eventually(() => expect(scene.children.sort()).toEqual([1001, 1100]));
   });

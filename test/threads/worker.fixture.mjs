@@ -10,7 +10,7 @@ const slot = wires.self;
 const generations = new Int32Array(config.generations);
 const generation = Atomics.add(generations, slot, 1);
 /** One for each certificate there can be. */
-const appsOf = ({ certificates }) => [slot * 100 + generation + (certificates[0] === 'awaited' ? 1000 : 0)];
+const appsOf = ({ certificates }) => [slot * 100 + generation + (certificates.tls === 'awaited' ? 1000 : 0)];
 const behaviour = config.behaviour[slot][generation] ?? 'ready';
 
 if (behaviour === 'throws') throw new Error(`slot ${slot} cannot start`);

@@ -1,7 +1,7 @@
 import { RING_MIN_BYTES } from '../../lib/ring.js';
 import type { Config, TokenConfig } from '../config.js';
 import { checkChannels } from './channel.js';
-import { checkHttpServer } from './http-server.js';
+import { checkCertificates, checkHttpServer } from './http-server.js';
 import { checkProxies, checkProxyUse } from './proxy.js';
 import { checkRedis } from './redis.js';
 import { checkNames, checkReason, checkRegex, NAME, type Report } from './report.js';
@@ -18,6 +18,7 @@ export function checkConfig(config: Config): string[] {
   const problems = new Set<string>();
   const report: Report = (at, problem) => problems.add(`${at}: ${problem}`);
   checkHttpServer(config, report);
+  checkCertificates(config, report);
   checkWorkers(config, report);
   checkToken(config.client.token, 'client.token', report);
   checkToken(config.client.subscription_token, 'client.subscription_token', report);

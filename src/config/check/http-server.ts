@@ -1,5 +1,5 @@
 import type { Config } from '../config.js';
-import { listenersOf } from '../listeners.js';
+import { certificateSources, tlsSection } from '../listeners.js';
 import { readServerTls } from '../server-tls.js';
 import { checkAutocert } from './autocert.js';
 import type { Report } from './report.js';
@@ -11,10 +11,11 @@ export function checkHttpServer(config: Config, report: Report): void {
   checkInternalPort(http.internal_port, report);
   checkH2c(config, report);
   checkAutocert(config, report);
-  for (const source of ['tls', 'internal_tls'] as const) {
-    if (listenersOf(config).some(({ tls }) => tls === source))
-      readServerTls(http[source], `http_server.${source}`, report);
-  }
+}
+
+export function checkCertificates(config: Config, report: Report): void {
+  for (const source of certificateSources(config))
+    if (source !== 'tls_autocert') readServerTls(...tlsSection(config, source), report);
 }
 
 function checkInternalPort(port: string, report: Report): void {
