@@ -2,12 +2,15 @@
  * A single-producer, single-consumer ring of variable-length records over shared memory. It never blocks and never
  * grows: a record that does not fit is refused, and the producer decides what that means.
  *
- *   byte 0          64          128                                   128 + capacity
- *        | head      | tail      | records ...                          |
+ *   byte 0          64          128  132                               132 + capacity
+ *        | head      | tail      |    | records ...                      |
  *          i32         i32
  *
- *   record:  | u32 length | length bytes | padding to a multiple of 4 |
+ *   record:  | u32 length | length bytes | padding, to a multiple of 8 in all |
  *   at the end of the ring, where a record does not fit in one piece:  | u32 SKIP |  and the record starts at 0
+ *
+ * Records begin 4 bytes behind a multiple of 8, so that their bytes begin at one: V8 copies to shared memory by words where
+ * both sides are aligned alike, else byte by byte, which takes three times as long (96 and 29 ns for 257 bytes).
  *
  * head and tail are running byte counts modulo 2^32, each on its own cache line and written by one side only. Each side
  * keeps its last look at the other's index and looks again only when that look is not enough. The producer's stores to
@@ -18,7 +21,8 @@
 
 const HEAD = 0;
 const TAIL = 16;
-const HEADER_BYTES = 128;
+const INDICES_BYTES = 128;
+const HEADER_BYTES = 132;
 const SKIP = 0xffffffff;
 const LENGTH_BYTES = 4;
 
@@ -40,7 +44,7 @@ export function maxRecordBytes(capacityBytes: number): number {
   return capacityBytes / 2 - LENGTH_BYTES;
 }
 
-const padded = (length: number): number => (LENGTH_BYTES + length + 3) & ~3;
+const padded = (length: number): number => (LENGTH_BYTES + length + 7) & ~7;
 
 /** The producer's side. */
 export class RingWriter {
@@ -54,7 +58,7 @@ export class RingWriter {
 
   constructor(memory: SharedArrayBuffer) {
     this.capacityBytes = memory.byteLength - HEADER_BYTES;
-    this.#indices = new Int32Array(memory, 0, HEADER_BYTES / 4);
+    this.#indices = new Int32Array(memory, 0, INDICES_BYTES / 4);
     this.#words = new Uint32Array(memory, HEADER_BYTES);
     this.#bytes = new Uint8Array(memory, HEADER_BYTES);
     this.#head = Atomics.load(this.#indices, HEAD) >>> 0;
@@ -113,7 +117,7 @@ export class RingReader {
 
   constructor(memory: SharedArrayBuffer) {
     this.capacityBytes = memory.byteLength - HEADER_BYTES;
-    this.#indices = new Int32Array(memory, 0, HEADER_BYTES / 4);
+    this.#indices = new Int32Array(memory, 0, INDICES_BYTES / 4);
     this.#words = new Uint32Array(memory, HEADER_BYTES);
     this.#memory = Buffer.from(memory, HEADER_BYTES, this.capacityBytes);
     this.#tail = Atomics.load(this.#indices, TAIL) >>> 0;

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Member } from '../../src/channels/channels.js';
 import { EdgeChannel } from '../../src/channels/edge-channel.js';
 import { RingReader } from '../../src/lib/ring.js';
-import { OWED_MAX_BYTES } from '../../src/mesh/link.js';
+import { type Link, OWED_MAX_BYTES } from '../../src/mesh/link.js';
 import { RecordKind } from '../../src/mesh/records.js';
 import { ENTRY_JSON, encodeEntry } from '../../src/protocol/entry.js';
 import { Cluster, Random, type SimThread } from '../support/cluster.js';
@@ -14,9 +14,23 @@ const PUBLISHER = 2;
 const PUBLISH = { skipHistory: false, idempotencyKey: '', version: 0, versionEpoch: '', delta: false };
 const CALL = { positioned: true, joinLeave: false, delta: false, rejectUnrecovered: false };
 
-/** A mark for a channel that nobody has, so large that one more real mark fits beside it, and a second does not. */
-const NEARLY_ALL = Buffer.alloc(OWED_MAX_BYTES - 64 - 100);
-NEARLY_ALL[0] = RecordKind.lost;
+const OWED_RECORD_BYTES = 64;
+/** For a channel that nobody has. */
+const MARK = Buffer.of(RecordKind.lost, 0, 0, 0, 0);
+const DETACH = Buffer.of(RecordKind.detach, 0, 0, 0, 0, 0, 0);
+
+/** Fill a link and have it owe one record, so that it owes whatever comes next, however small. */
+function block(link: Link, record: Buffer): void {
+  while (link.send(record));
+  link.mustSend(record);
+}
+
+/** So large that beside it and what a blocked link owes one more real record fits, and a second does not. */
+function nearlyAll(record: Buffer): Buffer {
+  const large = Buffer.alloc(OWED_MAX_BYTES - OWED_RECORD_BYTES - (OWED_RECORD_BYTES + record.length) - 100);
+  record.copy(large);
+  return large;
+}
 
 afterEach(() => vi.restoreAllMocks());
 
@@ -54,8 +68,8 @@ class Scene {
   /** Publish 2 in the first two channels while the edge stands still and its link is full of other things. */
   overflow(): void {
     const link = this.thread(OWNER).mesh.link(EDGE);
-    while (link.send(Buffer.of(RecordKind.lost, 0, 0, 0, 0)));
-    link.mustSend(NEARLY_ALL);
+    block(link, MARK);
+    link.mustSend(nearlyAll(MARK));
     for (const channel of this.channels.slice(0, 2)) this.publish(channel, 2);
     this.thread(PUBLISHER).turn.runNow();
     this.thread(OWNER).mesh.drain();
@@ -101,7 +115,7 @@ describe('loss marks that did not fit', () => {
     scene.overflow();
     expect(lost).toHaveLength(3);
     const link = scene.thread(OWNER).mesh.link(EDGE);
-    while (link.send(Buffer.of(RecordKind.lost, 0, 0, 0, 0)));
+    block(link, MARK);
     scene.publish(scene.channels[0]!, 3);
     scene.thread(PUBLISHER).turn.runNow();
     scene.thread(OWNER).mesh.drain();
@@ -143,9 +157,8 @@ describe('a detach that did not fit', () => {
     const edge = scene.thread(EDGE);
     const owner = scene.thread(OWNER);
     const toOwner = edge.mesh.link(OWNER);
-    const filler = Buffer.from(NEARLY_ALL);
-    filler[0] = RecordKind.detach;
-    while (toOwner.send(Buffer.of(RecordKind.detach, 0, 0, 0, 0, 0, 0)));
+    const filler = nearlyAll(DETACH);
+    block(toOwner, DETACH);
     toOwner.mustSend(filler);
     toOwner.mustSend(filler);
     expect(toOwner.counters.overflows).toBe(1);

@@ -11,7 +11,7 @@ import {
 } from '../../src/lib/ring.js';
 
 const CAPACITY = RING_MIN_BYTES;
-const RECORDS_AT = 128;
+const RECORDS_AT = 132;
 const TAIL_WORD = 16;
 const SKIP = 0xffffffff;
 
@@ -50,7 +50,7 @@ describe('a ring', () => {
     expect(memory.byteLength).toBe(RECORDS_AT + CAPACITY);
     expect(writer.write(Buffer.from('abcde'))).toBe(true);
     expect(writer.write(Buffer.alloc(0))).toBe(true);
-    expect(writer.unpublishedBytes).toBe(12 + 4);
+    expect(writer.unpublishedBytes).toBe(16 + 8);
     expect(indices[0]).toBe(0);
     expect(reader.isEmpty()).toBe(true);
     expect(drainAll(reader)).toEqual([]);
@@ -58,16 +58,25 @@ describe('a ring', () => {
     expect(writer.publish()).toBe(true);
     expect(writer.publish()).toBe(false);
     expect(writer.unpublishedBytes).toBe(0);
-    expect(indices[0]).toBe(16);
+    expect(indices[0]).toBe(24);
     expect(reader.isEmpty()).toBe(false);
     const bytes = Buffer.from(memory, RECORDS_AT);
     expect(bytes.readUInt32LE(0)).toBe(5);
     expect(bytes.toString('latin1', 4, 9)).toBe('abcde');
-    expect(bytes.readUInt32LE(12)).toBe(0);
+    expect(bytes.readUInt32LE(16)).toBe(0);
 
     expect(drainAll(reader).map(String)).toEqual(['abcde', '']);
-    expect(indices[TAIL_WORD]).toBe(16);
+    expect(indices[TAIL_WORD]).toBe(24);
     expect(reader.isEmpty()).toBe(true);
+  });
+
+  it('begins the bytes of every record at a multiple of 8, wherever it stands', () => {
+    const { writer, reader } = ring(CAPACITY - 64);
+    for (let bytes = 0; bytes < 40; bytes++) expect(writer.write(filled(bytes, bytes))).toBe(true);
+    writer.publish();
+    const rests = new Set<number>();
+    reader.drain((memory, start) => rests.add((memory.byteOffset + start) % 8));
+    expect([...rests]).toEqual([0]);
   });
 
   it('starts a record over at 0 where it does not fit in one piece', () => {
@@ -195,7 +204,7 @@ describe('a ring', () => {
       { weight: 4, arbitrary: write },
       fc.constantFrom({ op: 'publish' } as const, { op: 'drain' } as const),
     );
-    const start = fc.constantFrom(0, 4, CAPACITY - 4, 2 ** 31 - 8, 2 ** 32 - 4, 2 ** 32 - 2048);
+    const start = fc.constantFrom(0, 8, CAPACITY - 8, 2 ** 31 - 8, 2 ** 32 - 8, 2 ** 32 - 2048);
     fc.assert(
       fc.property(start, fc.array(op, { maxLength: 200 }), (from, ops) => {
         const { writer, reader } = ring(from);
@@ -207,8 +216,8 @@ describe('a ring', () => {
             const record = filled(step.bytes, count++ & 0xff);
             const taken = writer.write(record);
             // Refusals are checked against the bound from both sides: skipping costs at most one record's length.
-            const held = [...visible, ...unpublished].reduce((sum, { length }) => sum + ((length + 7) & ~3), 0);
-            const need = (step.bytes + 7) & ~3;
+            const held = [...visible, ...unpublished].reduce((sum, { length }) => sum + ((length + 11) & ~7), 0);
+            const need = (step.bytes + 11) & ~7;
             if (taken) expect(held + need).toBeLessThanOrEqual(CAPACITY);
             else expect(held + 2 * need + 1504).toBeGreaterThan(CAPACITY);
             if (taken) unpublished.push(record);
