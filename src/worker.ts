@@ -172,7 +172,14 @@ answerSurveys(asks, {
   channels: () => edge.localChannels(),
 });
 
-const apiDeps: ApiDeps = { access, channels: edge, control, cluster: clusterView(asks), log };
+const apiDeps: ApiDeps = {
+  access,
+  channels: edge,
+  control,
+  cluster: clusterView(asks),
+  settle,
+  log,
+};
 const endpoint: Endpoint = {
   headers: [...clientHeaders(config), ...proxies.transportHeaders],
   allowsOrigin: compileOrigins(config.client.allowed_origins),
@@ -209,6 +216,15 @@ function renewGrpc(): void {
 // ---- its life ----
 
 let failing = false;
+
+/** What a request has sent to this thread is handled; errors of handlers are not the request's. */
+function settle(): void {
+  try {
+    mesh.drainOwn();
+  } catch (error) {
+    fail(error);
+  }
+}
 
 /** Something was thrown where nobody expected it. The state of this thread is unknown, so it makes way for another. */
 function fail(error: unknown): void {

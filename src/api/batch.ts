@@ -1,16 +1,21 @@
 import { startInOrder } from '../lib/in-order.js';
+import { Chosen, JsonChoice } from '../protocol/json-fields.js';
 import { type ApiError, apiErrors } from './errors.js';
-import { boolean, type Field, list, named, optional, type Shape, shape } from './fields.js';
-import { type AnyMethod, call, type Method, outcome, schemaName, writeOutcome } from './method.js';
+import { boolean, list, named, optional, type Shape, shape } from './fields.js';
+import { type AnyMethod, call, type Method, outcome, schemaName, writeNothing, writeOutcome } from './method.js';
 import { mayOverlap, methods } from './methods.js';
 
 const MAX_CALLS_IN_FLIGHT = 1024;
 
-/** Requests by method name; the first in the order of `methods` counts. `null` in a batch is undefined here. */
-type Command = Record<string, object | undefined> | undefined;
+export interface Command {
+  /** undefined: there is none of that name. */
+  readonly method: AnyMethod | undefined;
+  readonly request: object | undefined;
+}
 
 export interface BatchRequest {
-  commands: Command[];
+  /** undefined for `null`. */
+  commands: (Command | undefined)[];
   parallel: boolean;
 }
 
@@ -25,12 +30,19 @@ export interface BatchResult {
   replies: Outcome[];
 }
 
-const fieldsOf = <T>(of: (method: AnyMethod) => Field<T>): Record<string, Field<T>> =>
+const fieldsOf = <T>(of: (method: AnyMethod) => T): Record<string, T> =>
   Object.fromEntries(methods.map((method) => [method.name, of(method)]));
 
-const command: Shape<NonNullable<Command>> = shape(
-  fieldsOf((method) => optional(named(schemaName(method, 'Request'), method.request), '')),
-);
+/** By method name. Of several the first in the order of `methods` counts. */
+const requests = fieldsOf((method) => optional(named(schemaName(method, 'Request'), method.request), ''));
+const choices = new JsonChoice(fieldsOf(({ name }) => requests[name]!.read));
+const command: Shape<Command> = {
+  read(reader) {
+    const { field, value } = reader.object(new Chosen<object>(), choices)!;
+    return { method: methods[field], request: value };
+  },
+  schema: shape(requests).schema,
+};
 const reply = outcome(fieldsOf((method) => optional(named(schemaName(method, 'Result'), method.result), '')));
 
 /** Commands run one after the other, or all at once if `parallel`. One that fails does not stop the others. */
@@ -49,7 +61,7 @@ export const batch: Method<BatchRequest, BatchResult> = {
   result: shape({ replies: list(reply, 'One for each command, in their order.') }),
 
   run({ commands, parallel }, deps, done) {
-    const asked = commands.map((command) => methods.find((method) => command?.[method.name] !== undefined));
+    const asked = commands.map((command) => command?.method);
     const replies: Outcome[] = new Array(commands.length);
     startInOrder(
       commands.length,
@@ -57,13 +69,16 @@ export const batch: Method<BatchRequest, BatchResult> = {
       (i) => parallel || mayOverlap(asked[i - 1], asked[i]),
       (i, finished) => {
         const method = asked[i];
+        const command = commands[i];
+        // What was read of it is not kept until all have ended, for every collection of garbage to copy.
+        commands[i] = undefined;
         const end = (error: ApiError | null, result: object | undefined): void => {
           replies[i] = { method, error, result };
           finished();
         };
-        if (commands[i] === undefined) end(apiErrors.badRequest, undefined);
+        if (command === undefined) end(apiErrors.badRequest, undefined);
         else if (method === undefined) end(apiErrors.notFound, undefined);
-        else call(method, commands[i][method.name]!, deps, end);
+        else call(method, command.request!, deps, end);
       },
       () => done(null, { replies }),
     );
@@ -75,7 +90,7 @@ export const batch: Method<BatchRequest, BatchResult> = {
     w.ascii('[');
     for (const { method, error, result } of replies) {
       w.comma();
-      writeOutcome(w, method?.name ?? '', error, () => method!.write(w, result!));
+      writeOutcome(w, method?.name ?? '', error, method?.write ?? writeNothing, result);
     }
     w.ascii(']');
   },

@@ -2,7 +2,7 @@ import type { PublishResult } from '../engine/engine.js';
 import { startInOrder } from '../lib/in-order.js';
 import type { ApiDeps } from './deps.js';
 import { type ApiError, apiErrors } from './errors.js';
-import { list, optional, required, shape, string, type Values } from './fields.js';
+import { channelName, list, optional, required, shape, type Values } from './fields.js';
 import { type ApiDone, type Method, outcome, writeOutcome } from './method.js';
 import { Outgoing, publicationFields, published, writePublished } from './publication.js';
 
@@ -10,7 +10,9 @@ import { Outgoing, publicationFields, published, writePublished } from './public
 const MAX_PUBLISHES_IN_FLIGHT = 1024;
 
 const fields = {
-  channels: required(list(string('Name.'), 'Channels to publish to. One that is named twice is published to twice.')),
+  channels: required(
+    list(channelName('Name.'), 'Channels to publish to. One that is named twice is published to twice.'),
+  ),
   ...publicationFields,
 };
 
@@ -62,7 +64,7 @@ export const broadcast: Method<BroadcastRequest, BroadcastResult> = {
     w.ascii('[');
     for (const { error, result } of responses) {
       w.comma();
-      writeOutcome(w, 'result', error, () => writePublished(w, result!));
+      writeOutcome(w, 'result', error, writePublished, result);
     }
     w.ascii(']');
   },

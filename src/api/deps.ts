@@ -18,5 +18,7 @@ export interface ApiDeps {
   readonly channels: Pick<Channels, 'publish' | 'history' | 'removeHistory' | 'presence' | 'presenceStats'>;
   readonly control: Control;
   readonly cluster: ClusterView;
+  /** Brings to its end what needs no other thread. To be called when a request has been started; does not throw. */
+  settle(): void;
   readonly log: { error(fields: object, message: string): void };
 }

@@ -2,8 +2,10 @@
  * What requests and results are made of. A field is declared once; from that follow its type, how it is read, what it is
  * in a request without it, and its part of the API description.
  */
-import { JsonFields, type JsonReader, wireName } from '../protocol/json-reader.js';
-import type { Bytes } from '../protocol/messages.js';
+import { channelNames } from '../lib/text-cache.js';
+import { JsonFields, wireName } from '../protocol/json-fields.js';
+import type { JsonReader } from '../protocol/json-reader.js';
+import type { Bytes, Payload } from '../protocol/messages.js';
 import { ref, type Schema } from './schema.js';
 
 export interface Field<T> {
@@ -66,7 +68,11 @@ export const uint64 = scalar((r) => r.uint64(), 0, { type: 'integer', format: 'u
 /** Bytes in base64. Whoever uses them decodes them. */
 export const base64 = scalar((r) => r.string(), '', { type: 'string', format: 'byte' });
 /** Any JSON, as a view of it as it was sent. */
+/** The name of a channel: there are fewer of them than requests. */
+export const channelName = scalar((r) => r.cachedString(channelNames), '', { type: 'string' });
 export const json = scalar<Bytes | undefined>((r) => r.raw(), undefined, {});
+/** The same of what is going to be published. */
+export const payload = scalar<Payload | undefined>((r) => r.payload(), undefined, {});
 
 export function list<T>({ read, schema }: Pick<Field<T>, 'read' | 'schema'>, description: string): Field<T[]> {
   return { read: (r) => r.array(read) ?? [], empty: [], schema: { type: 'array', items: schema, description } };

@@ -10,7 +10,7 @@ import { ApiKey, KEY_HEADERS } from './key.js';
 import { legacy } from './legacy.js';
 import { type AnyMethod, call, writeOutcome } from './method.js';
 import { methods } from './methods.js';
-import { answered, badRequest, json, methodNotAllowed, transportError, unauthorized } from './respond.js';
+import { badRequest, json, methodNotAllowed, transportError, unauthorized } from './respond.js';
 
 /** Batches and broadcasts included; far more than one publication may have on its way between threads. */
 const MAX_BODY_BYTES = 64 << 20;
@@ -26,24 +26,28 @@ export function apiRoutes(config: HttpApiConfig, deps: ApiDeps): HttpRoute[] {
     path,
     headers: [...KEY_HEADERS, ERROR_MODE_HEADER],
     maxBodyBytes: MAX_BODY_BYTES,
-    handle: guarded(key, handle),
+    handle: guarded(key, handle, deps),
   });
   const transportErrors = config.error_mode === 'transport';
   return [
-    route(prefix === '' ? '/' : prefix, (request) => legacy(request.body, deps)),
-    route(`${prefix}/batch`, (request) => serveBatch(request, deps)),
+    route(prefix === '' ? '/' : prefix, (request, answer) => legacy(request.body, deps, answer)),
+    route(`${prefix}/batch`, (request, answer) => serveBatch(request, deps, answer)),
     ...methods.map((method) =>
-      route(`${prefix}/${method.name}`, (request) => serve(method, request, deps, transportErrors)),
+      route(`${prefix}/${method.name}`, (request, answer) => serve(method, request, deps, transportErrors, answer)),
     ),
   ];
 }
 
-function guarded(key: ApiKey | undefined, handle: HttpHandler): HttpHandler {
-  return (request) => {
+type Answer = (response: HttpResponse) => void;
+
+function guarded(key: ApiKey | undefined, handle: HttpHandler, deps: ApiDeps): HttpHandler {
+  return (request, answer) => {
     if (request.method !== 'post') return methodNotAllowed;
     if (key !== undefined && !key.admits(request)) return unauthorized;
     try {
-      return handle(request);
+      const answered = handle(request, answer);
+      deps.settle();
+      return answered;
     } catch (error) {
       if (error instanceof JsonError) return badRequest;
       throw error;
@@ -56,30 +60,27 @@ function serve(
   request: HttpRequest,
   deps: ApiDeps,
   transportErrors: boolean,
-): HttpResponse | Promise<HttpResponse> {
+  answer: Answer,
+): undefined {
   const asked = readBody(method, request.body);
   // Read before the call: after it the request may be over.
   const inStatus = transportErrors || request.header(ERROR_MODE_HEADER) === 'transport';
-  return answered((end) =>
-    call(method, asked, deps, (error, result) => {
-      if (error !== null && inStatus) end(transportError(error));
-      else end(json((w) => writeOutcome(w, 'result', error, () => method.write(w, result!))));
-    }),
-  );
+  call(method, asked, deps, (error, result) => {
+    if (error !== null && inStatus) answer(transportError(error));
+    else answer(json((w) => writeOutcome(w, 'result', error, method.write, result)));
+  });
 }
 
 /** Its replies are not in a `result`, and no error is its own. */
-function serveBatch(request: HttpRequest, deps: ApiDeps): HttpResponse | Promise<HttpResponse> {
+function serveBatch(request: HttpRequest, deps: ApiDeps, answer: Answer): undefined {
   const asked = readBody(batch, request.body);
-  return answered((end) =>
-    batch.run(asked, deps, (_error, result) =>
-      end(
-        json((w) => {
-          w.open();
-          batch.write(w, result!);
-          w.close();
-        }),
-      ),
+  batch.run(asked, deps, (_error, result) =>
+    answer(
+      json((w) => {
+        w.open();
+        batch.write(w, result!);
+        w.close();
+      }),
     ),
   );
 }

@@ -3,7 +3,8 @@
  * `{"id": 1, "method": "publish", "params": {…}}` one after the other, answered with a line for each.
  */
 import { startInOrder } from '../lib/in-order.js';
-import { JsonFields, JsonReader } from '../protocol/json-reader.js';
+import { JsonFields } from '../protocol/json-fields.js';
+import { JsonReader } from '../protocol/json-reader.js';
 import { JsonError } from '../protocol/json-scanner.js';
 import type { JsonWriter } from '../protocol/json-writer.js';
 import type { HttpResponse } from '../transport/http.js';
@@ -11,7 +12,7 @@ import type { ApiDeps } from './deps.js';
 import { type ApiError, apiErrors } from './errors.js';
 import { type AnyMethod, call, writeError } from './method.js';
 import { mayOverlap, methods } from './methods.js';
-import { answered, badRequest, json } from './respond.js';
+import { badRequest, json } from './respond.js';
 
 const MAX_CALLS_IN_FLIGHT = 1024;
 
@@ -55,7 +56,7 @@ class CommandReader extends JsonReader {
   /** All are read before the first is run: a malformed request does nothing rather than a part. */
   commands(): Command[] {
     const found: Command[] = [];
-    for (this.space(); this.byte() !== undefined; this.space()) {
+    for (this.space(); this.pos < this.limit; this.space()) {
       const command: Command = { id: 0, method: 0, params: undefined };
       this.object(command, fields);
       found.push(command);
@@ -66,24 +67,23 @@ class CommandReader extends JsonReader {
 }
 
 /** @throws JsonError on malformed commands; malformed params are one command's 107. */
-export function legacy(body: Buffer, deps: ApiDeps): HttpResponse | Promise<HttpResponse> {
+export function legacy(body: Buffer, deps: ApiDeps, end: (response: HttpResponse) => void): HttpResponse | undefined {
   if (body.length === 0) return badRequest;
   const commands = new CommandReader(body).commands();
   const asked = commands.map(({ method }) => methods.find(({ name }) => name === NUMBERED[method]));
   const replies: Reply[] = new Array(commands.length);
-  return answered((end) =>
-    startInOrder(
-      commands.length,
-      MAX_CALLS_IN_FLIGHT,
-      (i) => mayOverlap(asked[i - 1], asked[i]),
-      (i, finished) =>
-        run(asked[i], commands[i]!, deps, (error, result) => {
-          replies[i] = { id: commands[i]!.id, method: asked[i], error, result };
-          finished();
-        }),
-      () => end(json((w) => writeReplies(w, replies))),
-    ),
+  startInOrder(
+    commands.length,
+    MAX_CALLS_IN_FLIGHT,
+    (i) => mayOverlap(asked[i - 1], asked[i]),
+    (i, finished) =>
+      run(asked[i], commands[i]!, deps, (error, result) => {
+        replies[i] = { id: commands[i]!.id, method: asked[i], error, result };
+        finished();
+      }),
+    () => end(json((w) => writeReplies(w, replies))),
   );
+  return undefined;
 }
 
 function run(

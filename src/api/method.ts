@@ -78,8 +78,14 @@ export function outcome(results: Fields): Shape<object> {
   return { read, schema: { ...schema, minProperties: 1, maxProperties: 1 } };
 }
 
-/** `{"error": …}` or `{"<name>": {…}}`, what `write` puts into the inner braces. */
-export function writeOutcome(w: JsonWriter, name: string, error: ApiError | null, write: () => void): void {
+/** `{"error": …}` or `{"<name>": {…}}`, what `write` says of the result in the inner braces. */
+export function writeOutcome<T>(
+  w: JsonWriter,
+  name: string,
+  error: ApiError | null,
+  write: (w: JsonWriter, result: T) => void,
+  result: T | undefined,
+): void {
   w.open();
   if (error !== null) {
     w.key('error');
@@ -87,7 +93,7 @@ export function writeOutcome(w: JsonWriter, name: string, error: ApiError | null
   } else {
     w.key(name);
     w.open();
-    write();
+    write(w, result!);
     w.close();
   }
   w.close();

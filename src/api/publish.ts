@@ -1,10 +1,10 @@
 import type { PublishResult } from '../engine/engine.js';
 import { apiErrors } from './errors.js';
-import { required, shape, string, type Values } from './fields.js';
+import { channelName, required, shape, type Values } from './fields.js';
 import type { Method } from './method.js';
 import { Outgoing, publicationFields, published, writePublished } from './publication.js';
 
-const fields = { channel: required(string('Channel to publish to.')), ...publicationFields };
+const fields = { channel: required(channelName('Channel to publish to.')), ...publicationFields };
 
 export type PublishRequest = Values<typeof fields>;
 

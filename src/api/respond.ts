@@ -34,14 +34,3 @@ export function plain(status: number, text: string): HttpResponse {
 export const badRequest = plain(400, 'Bad Request');
 export const unauthorized: HttpResponse = { status: 401 };
 export const methodNotAllowed: HttpResponse = { status: 405 };
-
-/** What `start` answers: at once if it can, so that the common case costs no promise. */
-export function answered(start: (end: (response: HttpResponse) => void) => void): HttpResponse | Promise<HttpResponse> {
-  let response: HttpResponse | undefined;
-  let resolve: ((response: HttpResponse) => void) | undefined;
-  start((given) => {
-    if (resolve === undefined) response = given;
-    else resolve(given);
-  });
-  return response ?? new Promise((given) => (resolve = given));
-}

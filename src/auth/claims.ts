@@ -4,7 +4,8 @@
  */
 import { decodeBase64 } from '../lib/base64.js';
 import { retained } from '../lib/bytes.js';
-import { JsonFields, JsonReader } from '../protocol/json-reader.js';
+import { JsonFields } from '../protocol/json-fields.js';
+import { JsonReader } from '../protocol/json-reader.js';
 import { JsonError } from '../protocol/json-scanner.js';
 import type { Bytes } from '../protocol/messages.js';
 

@@ -1,5 +1,6 @@
 /** A JSON Web Token in compact form, taken apart but not believed. */
-import { JsonFields, readObject } from '../protocol/json-reader.js';
+import { JsonFields } from '../protocol/json-fields.js';
+import { readObject } from '../protocol/json-reader.js';
 
 /**
  * Why a token was refused. `expired` also means "not valid yet": both are told as 109, and the client fetches another.

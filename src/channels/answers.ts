@@ -24,7 +24,10 @@ export class Answer<T> implements Pending {
   }
 }
 
+const NOT_STORED: PublishResult = Object.freeze({ offset: 0, epoch: '', suppressed: undefined });
+
 export function readPublishResult(record: ByteReader): PublishResult {
+  if (record.done) return NOT_STORED;
   return { offset: record.f64le(), epoch: record.string(), suppressed: SUPPRESSED[record.u8()] };
 }
 

@@ -1,5 +1,5 @@
 import type { ChannelOptions } from '../config/config.js';
-import { isJson } from '../protocol/json-scanner.js';
+import { isJson } from '../protocol/is-json.js';
 import type { Bytes } from '../protocol/messages.js';
 
 export type DataFormat = ChannelOptions['publication_data_format'];

@@ -9,39 +9,76 @@
  * Two ring hops at most, no promise, no parse of the payload, nothing allocated per subscriber.
  * A record that a full ring refuses ends step 1 with 111, and step 3 with a loss mark (see owner.ts).
  */
+import type { PublishOptions } from '../engine/engine.js';
 import type { ByteReader, ByteWriter } from '../lib/bytes.js';
+import { channelNames } from '../lib/text-cache.js';
 import { RecordKind } from '../mesh/records.js';
 import type { Bytes } from '../protocol/messages.js';
 import type { PublishCall } from './channels.js';
 import type { EdgeChannel } from './edge-channel.js';
 import type { Attachment, OwnedChannel } from './owned-channel.js';
 import { PublishFlag } from './records.js';
+import type { HistoryOptions } from './streams.js';
+
+const IDEMPOTENCY_TTL_MS = 300_000;
 
 /** 1. The record that asks the owner to publish. */
 export function writePublish(out: ByteWriter, id: number, channel: string, entry: Bytes, call: PublishCall): void {
   out.u8(RecordKind.publish);
   out.u32le(id);
   out.string(channel);
-  out.u8((call.skipHistory ? PublishFlag.skipHistory : 0) | (call.delta ? PublishFlag.delta : 0));
-  out.string(call.idempotencyKey);
-  out.uvarint(call.version);
-  out.string(call.versionEpoch);
+  const keyed = call.idempotencyKey !== '' || call.version > 0 || call.versionEpoch !== '';
+  out.u8(
+    (call.skipHistory ? PublishFlag.skipHistory : 0) |
+      (call.delta ? PublishFlag.delta : 0) |
+      (keyed ? PublishFlag.keyed : 0),
+  );
+  if (keyed) {
+    out.string(call.idempotencyKey);
+    out.uvarint(call.version);
+    out.string(call.versionEpoch);
+  }
   out.raw(entry);
 }
 
-/** 2. What the owner reads of it before it hands the entry to the broker, which calls {@link fanOut} in order. */
-export function readPublish(record: ByteReader): { channel: string; call: PublishCall; entry: Buffer } {
-  const channel = record.string();
+/** 2. What the owner reads of it before it hands the rest, the entry, to the broker, which calls {@link fanOut} in order. */
+export function readPublish(
+  record: ByteReader,
+  historyOf: (channel: string) => HistoryOptions,
+): { channel: string; options: PublishOptions } {
+  const channel = record.cachedString(channelNames);
   const flags = record.u8();
-  const call: PublishCall = {
-    skipHistory: (flags & PublishFlag.skipHistory) !== 0,
-    delta: (flags & PublishFlag.delta) !== 0,
-    idempotencyKey: record.string(),
-    version: record.uvarint(),
-    versionEpoch: record.string(),
+  const delta = (flags & PublishFlag.delta) !== 0;
+  const keyed = (flags & PublishFlag.keyed) !== 0;
+  const skipHistory = (flags & PublishFlag.skipHistory) !== 0;
+  if (skipHistory && !keyed && !delta) return { channel, options: PLAIN };
+  const history = skipHistory ? NO_HISTORY : historyOf(channel);
+  const options: PublishOptions = {
+    historySize: history.size,
+    historyTtlMs: history.ttlMs,
+    historyMetaTtlMs: history.metaTtlMs,
+    idempotencyKey: keyed ? record.string() : '',
+    idempotencyTtlMs: IDEMPOTENCY_TTL_MS,
+    version: keyed ? record.uvarint() : 0,
+    versionEpoch: keyed ? record.string() : '',
+    delta,
   };
-  return { channel, call, entry: record.rest() };
+  return { channel, options };
 }
+
+const NO_HISTORY: HistoryOptions = { size: 0, ttlMs: 0, metaTtlMs: 0 };
+
+/** Of most publications. */
+const PLAIN: PublishOptions = Object.freeze({
+  historySize: 0,
+  historyTtlMs: 0,
+  historyMetaTtlMs: 0,
+  idempotencyKey: '',
+  idempotencyTtlMs: IDEMPOTENCY_TTL_MS,
+  version: 0,
+  versionEpoch: '',
+  delta: false,
+});
 
 const EDGE_ID_AT = 1;
 

@@ -1,8 +1,8 @@
 /**
  * Layout of the records between edges and owners. The kind byte in front is mesh/records.ts'.
  *
- *   publish      | u32 call | string channel | u8 flags | string idempotency key | uvarint version | string version epoch
- *                | entry |                             → f64 offset | string epoch | u8 suppressed
+ *   publish      | u32 call | string channel | u8 flags | [keyed: string idempotency key | uvarint version
+ *                | string version epoch] | entry |     → [f64 offset | string epoch | u8 suppressed]; without: 0 and ''
  *   attach       | u32 call | u32 edge id | string channel | u8 flags | [recover: f64 offset, string epoch] | [holds: f64 offset]
  *                | [announce: string client, string user, info …] |      → f64 offset | string epoch | u8 RECOVERED | entries
  *   detach       | u32 edge id | string channel | u8 flags | [announce: as above] |
@@ -17,7 +17,7 @@
  * `[name: …]` is present if the flag of that name is set.
  */
 
-export const PublishFlag = { skipHistory: 1, delta: 2 } as const;
+export const PublishFlag = { skipHistory: 1, delta: 2, keyed: 4 } as const;
 
 export const AttachFlag = {
   /** The ack carries the stream's position. */

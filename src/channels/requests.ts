@@ -9,10 +9,7 @@ import type { Answering } from './answering.js';
 import type { LastSeen } from './last-seen.js';
 import { readPublish } from './path.js';
 import { HistoryFlag, SUPPRESSED } from './records.js';
-import type { Streams } from './streams.js';
-
-const IDEMPOTENCY_TTL_MS = 300_000;
-const NO_HISTORY = { size: 0, ttlMs: 0, metaTtlMs: 0 };
+import type { HistoryOptions, Streams } from './streams.js';
 
 export interface RequestsDeps {
   readonly mesh: Mesh;
@@ -28,20 +25,11 @@ export function answerRequests({ mesh, answering, broker, presence, streams, las
   const on = (kind: number, handle: (record: ByteReader, ticket: Ticket) => void): void =>
     mesh.on(kind, answering.handler(handle));
 
+  const historyOf = (channel: string): HistoryOptions => streams.options(channel);
+
   on(RecordKind.publish, (record, ticket) => {
-    const { channel, call, entry } = readPublish(record);
-    const history = call.skipHistory ? NO_HISTORY : streams.options(channel);
-    const options = {
-      historySize: history.size,
-      historyTtlMs: history.ttlMs,
-      historyMetaTtlMs: history.metaTtlMs,
-      idempotencyKey: call.idempotencyKey,
-      idempotencyTtlMs: IDEMPOTENCY_TTL_MS,
-      version: call.version,
-      versionEpoch: call.versionEpoch,
-      delta: call.delta,
-    };
-    broker.publish(channel, entry, options, new Publishing(answering.calls, ticket, channel, lastSeen));
+    const { channel, options } = readPublish(record, historyOf);
+    broker.publish(channel, record.rest(), options, new Publishing(answering.calls, ticket, channel, lastSeen));
   });
 
   on(RecordKind.history, (record, ticket) => {
@@ -93,9 +81,11 @@ class Publishing implements PublishReply {
     if (offset > 0) this.lastSeen?.note(this.channel, offset, epoch);
     if (!ticket.valid) return;
     const out = this.calls.beginReply(ticket.id);
-    out.f64le(offset);
-    out.string(epoch);
-    out.u8(SUPPRESSED.indexOf(suppressed));
+    if (offset > 0 || epoch !== '' || suppressed !== undefined) {
+      out.f64le(offset);
+      out.string(epoch);
+      out.u8(SUPPRESSED.indexOf(suppressed));
+    }
     // It is published: "try again", which 111 would say, could publish it twice.
     this.calls.endReply(ticket.slot, ticket.id, errors.internal);
   }

@@ -2,12 +2,12 @@
  * Messages of api.proto as requests and results of the methods, and back. Fields have the names of the methods'
  * properties, in camel case, so there is nothing to do but for what is listed here.
  */
-import type { BatchRequest, BatchResult } from '../api/batch.js';
+import type { BatchRequest, BatchResult, Command } from '../api/batch.js';
 import type { ChannelsResult } from '../api/channels.js';
 import type { InfoResult } from '../api/info.js';
 import type { AnyMethod } from '../api/method.js';
 import { methods } from '../api/methods.js';
-import { decoded } from '../protocol/entry.js';
+import { decoded, payloadOf } from '../protocol/entry.js';
 import type { HistoryResult } from '../protocol/messages.js';
 
 /** Decoded: every field is there, a message that was not sent is null. Or about to be encoded. */
@@ -19,8 +19,8 @@ interface Conversion {
 }
 
 const conversions: Readonly<Record<string, Conversion>> = {
-  publish: { request: withOpaqueData },
-  broadcast: { request: withOpaqueData },
+  publish: { request: withPayload },
+  broadcast: { request: withPayload },
   history: {
     result: (result) => {
       const { publications, epoch, offset } = result as HistoryResult;
@@ -57,13 +57,9 @@ export function toBatch({ commands, parallel }: Message): BatchRequest {
   return { commands: (commands as Message[]).map(toCommand), parallel: parallel as boolean };
 }
 
-function toCommand(message: Message): Record<string, object> {
-  const command: Record<string, object> = {};
-  for (const [field, method] of fields) {
-    const asked = message[field] as Message | null;
-    if (asked !== null) command[method.name] = toRequest(method, asked);
-  }
-  return command;
+function toCommand(message: Message): Command {
+  const [field, method] = fields.find(([field]) => message[field] !== null) ?? [];
+  return { method, request: method && toRequest(method, message[field!] as Message) };
 }
 
 export function fromBatch({ replies }: BatchResult): Message {
@@ -74,7 +70,8 @@ export function fromBatch({ replies }: BatchResult): Message {
   };
 }
 
-function withOpaqueData(message: Message): object {
-  message.opaque = true;
+/** Came as bytes, which may be anything. */
+function withPayload(message: Message): object {
+  message.data = payloadOf(message.data as Buffer);
   return message;
 }

@@ -7,6 +7,7 @@
 // The global of that name is a getter, which no compiler sees through.
 import { Buffer } from 'node:buffer';
 import { charCode } from './char-code.js';
+import type { TextCache } from './text-cache.js';
 
 /** A scratch buffer that grew past this for one large record is let go at the next {@link ByteWriter.reset}. */
 const RETAINED_BYTES = 1 << 20;
@@ -265,6 +266,13 @@ export class ByteReader {
     const length = this.uvarint();
     const start = this.#take(length);
     return this.#buffer.toString('utf8', start, this.pos);
+  }
+
+  /** A {@link string} that is likely to be in a cache. */
+  cachedString(cache: TextCache): string {
+    const length = this.uvarint();
+    const start = this.#take(length);
+    return cache.text(this.#buffer, start, this.pos);
   }
 
   /** All that is left, as a view. */

@@ -37,6 +37,9 @@ export class TextCache {
   }
 }
 
+/** Names of channels, which come again and again, from requests as in records between threads. */
+export const channelNames = new TextCache();
+
 function slotOf(bytes: Buffer, start: number, end: number): number {
   let hash = end - start;
   for (let i = Math.max(start, end - HASHED_BYTES); i < end; i++) hash = (Math.imul(hash, 31) + bytes[i]!) | 0;

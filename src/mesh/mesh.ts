@@ -2,8 +2,8 @@
  * A thread's place on the mesh: its links to every slot (itself included), the rings it reads, and its doorbell.
  *
  * Contract. Records from one slot to another arrive in the order sent, each once, or not at all when that thread dies.
- * Handlers run at the end of a turn (see lib/turn.ts), never inside the call that sent the record, also for the link of
- * a thread to itself: ordering and the full-ring rule are the same everywhere.
+ * Handlers run at the end of a turn (see lib/turn.ts), of the link of a thread to itself also when it says so, but never
+ * inside the call that sent the record: ordering and the full-ring rule are the same everywhere.
  */
 import { receiveMessageOnPort } from 'node:worker_threads';
 import { ByteReader } from '../lib/bytes.js';
@@ -112,6 +112,19 @@ export class Mesh {
       let handled = 0;
       for (const inlet of this.#inlets) handled += inlet.ring.drain(inlet.handle);
       if (handled === 0) return;
+    }
+  }
+
+  /**
+   * The same of what the thread sends to itself alone, ahead of the end of the turn: for what wakes it with much to do, and
+   * would otherwise lie about until then for the next collection of garbage to copy. Not to be called by a handler.
+   */
+  drainOwn(): void {
+    const own = this.#links[this.self]!;
+    const { ring, handle } = this.#inlets[this.self]!;
+    for (let round = 0; round < SELF_ROUNDS_MAX; round++) {
+      own.publish();
+      if (ring.drain(handle) === 0) return;
     }
   }
 

@@ -1,5 +1,6 @@
 /** What a client sends aside of its stream: the wire's EmulationRequest. Source: `client.proto`. */
-import { JsonFields, readObject } from './json-reader.js';
+import { JsonFields } from './json-fields.js';
+import { readObject } from './json-reader.js';
 import type { Bytes } from './messages.js';
 import { ProtoFields, ProtoReader } from './proto-reader.js';
 import { ProtoWriter } from './proto-writer.js';

@@ -14,8 +14,8 @@
 import { Buffer } from 'node:buffer';
 import { asBuffer } from '../lib/bytes.js';
 import { clientInfoFields, emptyClientInfo, writeClientInfo } from './client-info.js';
-import { isJsonLine } from './json-scanner.js';
-import type { Bytes, ClientInfo, Publication, Publications } from './messages.js';
+import { isJsonLine } from './is-json.js';
+import type { Bytes, ClientInfo, Payload, Publication, Publications } from './messages.js';
 import { mapFields, ProtoFields, ProtoReader, type ProtoTable } from './proto-reader.js';
 import { ProtoWriter } from './proto-writer.js';
 
@@ -75,6 +75,9 @@ export function payloadFlags(data: Bytes, known = false): number {
   const isLine = known ? asBuffer(data).indexOf(NEWLINE) < 0 : isJsonLine(data, 0, data.length);
   return isLine ? ENTRY_JSON : 0;
 }
+
+/** Of bytes of which nothing is known. */
+export const payloadOf = (bytes: Bytes): Payload => ({ bytes, isJsonLine: isJsonLine(bytes, 0, bytes.length) });
 
 /** What an entry is made of. */
 export interface EntryParts {

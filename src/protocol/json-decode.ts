@@ -1,5 +1,6 @@
 /** JSON commands: which fields each request has. */
-import { JsonFields, type JsonReader, readObject } from './json-reader.js';
+import { JsonFields } from './json-fields.js';
+import { type JsonReader, readObject } from './json-reader.js';
 import type {
   Bytes,
   Command,

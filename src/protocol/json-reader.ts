@@ -5,6 +5,8 @@
  * value, unknown keys are skipped, keys match without regard to case, the last of equal keys wins, a value of the wrong
  * type or an integer out of range is an error.
  */
+import type { TextCache } from '../lib/text-cache.js';
+import type { JsonFields } from './json-fields.js';
 import {
   CLOSE_ARRAY,
   CLOSE_OBJECT,
@@ -16,6 +18,7 @@ import {
   OPEN_OBJECT,
   TRUE,
 } from './json-scanner.js';
+import type { Payload } from './messages.js';
 
 /** Levels of arrays and objects read one inside another; each takes a few frames of the call stack. */
 export const MAX_JSON_READ_LEVELS = 256;
@@ -34,82 +37,6 @@ const INT64: IntegerRange = { min: -(2 ** 63), max: 2 ** 63 };
 const MINUS = 0x2d;
 /** Integers up to this long are exact as doubles, sign included. */
 const EXACT_DIGITS = 15;
-
-/**
- * What to read from one kind of object: property of T to the reader of its value. The key on the wire is the property in
- * snake_case. Keys are compared as bytes, so that reading a known one allocates nothing, and first with the one that came in
- * this place the last time: whoever writes messages does so in the same order.
- */
-export class JsonFields<T extends object> {
-  readonly #keys: Buffer[];
-  /** Length and first character of each key, to tell most of them apart at a glance. */
-  readonly #hints: number[];
-  /** Each as it stands in a message. */
-  readonly #quoted: Buffer[];
-  /** By field, -1 for the start and for unknown ones: the field that came after it the last time. */
-  readonly #following: number[];
-  readonly #properties: (keyof T)[];
-  readonly #reads: ((reader: JsonReader) => unknown)[];
-
-  constructor(table: { readonly [K in keyof T]?: (reader: JsonReader) => T[K] }) {
-    this.#properties = Object.keys(table) as (keyof T)[];
-    this.#keys = this.#properties.map((name) => Buffer.from(wireName(String(name))));
-    this.#hints = this.#keys.map((key) => hint(key, 0, key.length));
-    this.#quoted = this.#keys.map((key) => Buffer.from(`"${key}"`));
-    this.#following = new Array(this.#keys.length + 1).fill(-1);
-    this.#reads = Object.values(table);
-  }
-
-  /** The field that came after `previous` the last time, if it stands at `at`, before `end`, again; else -1. */
-  guess(bytes: Uint8Array, at: number, end: number, previous: number): number {
-    const field = this.#following[previous + 1]!;
-    if (field < 0) return -1;
-    const key = this.#quoted[field]!;
-    if (at + key.length > end) return -1;
-    for (let i = 0; i < key.length; i++) if (bytes[at + i] !== key[i]) return -1;
-    return field;
-  }
-
-  /** @param field  came after `previous`. */
-  learn(previous: number, field: number): void {
-    this.#following[previous + 1] = field;
-  }
-
-  /** Length of a key as it stands in a message. */
-  quotedBytes(field: number): number {
-    return this.#quoted[field]!.length;
-  }
-
-  /** Which field the key in bytes [start, end) is, or -1. */
-  find(bytes: Uint8Array, start: number, end: number): number {
-    const hints = this.#hints;
-    const wanted = hint(bytes, start, end);
-    for (let i = 0; i < hints.length; i++) {
-      if (hints[i] === wanted && equalsIgnoringCase(this.#keys[i]!, bytes, start)) return i;
-    }
-    return -1;
-  }
-
-  read(field: number, target: T, reader: JsonReader): void {
-    target[this.#properties[field]!] = this.#reads[field]!(reader) as T[keyof T];
-  }
-}
-
-/** `skipHistory` is `skip_history` on the wire. */
-export const wireName = (property: string): string => property.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`);
-
-function hint(bytes: Uint8Array, start: number, end: number): number {
-  return ((end - start) << 8) | (bytes[start]! | 0x20);
-}
-
-/** @param bytes  as long as `name`, from `start` on. */
-function equalsIgnoringCase(name: Uint8Array, bytes: Uint8Array, start: number): boolean {
-  for (let i = 0; i < name.length; i++) {
-    const byte = bytes[start + i]!;
-    if (byte !== name[i] && !(byte >= 0x41 && byte <= 0x5a && byte + 0x20 === name[i])) return false;
-  }
-  return true;
-}
 
 /** Every method reads one value at the current position. @throws JsonError if it is not of that kind. */
 export class JsonReader extends JsonScanner {
@@ -164,6 +91,14 @@ export class JsonReader extends JsonScanner {
     return this.#text(start);
   }
 
+  /** The same of texts that come again and again. */
+  cachedString(cache: TextCache): string {
+    if (this.isNull()) return '';
+    const start = this.pos;
+    this.scanString();
+    return this.escaped ? this.#text(start) : cache.text(this.bytes, start + 1, this.pos - 1);
+  }
+
   /** false for null. */
   boolean(): boolean {
     if (this.isNull()) return false;
@@ -207,6 +142,17 @@ export class JsonReader extends JsonScanner {
     return this.bytes.subarray(start, this.pos);
   }
 
+  /** {@link raw} with what can be said about it. */
+  payload(): Payload {
+    this.space();
+    const { severalLines } = this;
+    this.severalLines = false;
+    const bytes = this.raw();
+    const isJsonLine = !this.severalLines;
+    this.severalLines ||= severalLines;
+    return { bytes, isJsonLine };
+  }
+
   /** Consume `null` if that is the value. */
   isNull(): boolean {
     this.space();
@@ -216,8 +162,11 @@ export class JsonReader extends JsonScanner {
   }
 
   #enter(opening: number): boolean {
-    if (this.isNull()) return false;
-    if (this.byte() !== opening) throw this.error(opening === OPEN_OBJECT ? 'object expected' : 'array expected');
+    this.space();
+    if (this.byte() !== opening) {
+      if (this.isNull()) return false;
+      throw this.error(opening === OPEN_OBJECT ? 'object expected' : 'array expected');
+    }
     if (++this.#levels > MAX_JSON_READ_LEVELS) throw this.error('nested too deeply');
     this.pos++;
     return true;

@@ -2,8 +2,8 @@
  * A strict JSON (RFC 8259) scanner over bytes: validates, and tells where values begin and end.
  *
  * Why not JSON.parse: payloads must reach subscribers byte for byte (big numbers, whitespace, key order), so their
- * ranges in the input are needed, and JSON.parse does not give them. Measured on a 238 B publish command: read in one
- * pass 1.4 µs, JSON.parse alone 1.5 µs, with a scan for the payload's range after it 2.5 µs.
+ * ranges in the input are needed, and JSON.parse does not give them. Measured on a 156 B publish command: checked and
+ * passed over in 0.26 µs; JSON.parse takes 0.7 µs.
  */
 import { isUtf8 } from 'node:buffer';
 import { asBuffer } from '../lib/bytes.js';
@@ -41,8 +41,15 @@ const KINDS = Uint8Array.from({ length: 256 }, (_, byte) =>
 /** What closes each open level while a value is skipped. Shared: skipping calls nothing back. */
 const closers = new Uint8Array(MAX_JSON_DEPTH_LEVELS);
 
-export const isDigit = (byte: number | undefined): boolean => byte !== undefined && byte >= 0x30 && byte <= 0x39;
+/** In place of a byte after the last one. Nothing that may follow there, JSON has it nowhere outside of strings. */
+export const NONE = 0;
 
+export const isDigit = (byte: number): boolean => byte >= 0x30 && byte <= 0x39;
+
+/**
+ * Methods that take a position and return one work on locals: what is looked at for each byte must not be in memory.
+ * Positions before `pos` are done with.
+ */
 export class JsonScanner {
   protected readonly bytes: Buffer;
   protected pos = 0;
@@ -66,17 +73,39 @@ export class JsonScanner {
 
   /** Validate and pass over one value of any kind. */
   skip(): void {
+    const { bytes } = this;
+    let at = this.pos;
     let depth = 0;
     for (;;) {
-      depth = this.#open(depth);
+      at = this.#token(at);
+      const byte = bytes[at]!;
+      if (byte === OPEN_OBJECT || byte === OPEN_ARRAY) {
+        const closer = byte === OPEN_OBJECT ? CLOSE_OBJECT : CLOSE_ARRAY;
+        at = this.#token(at + 1);
+        if (bytes[at] !== closer) {
+          if (depth === MAX_JSON_DEPTH_LEVELS) throw this.error('nested too deeply', at);
+          closers[depth++] = closer;
+          if (closer === CLOSE_OBJECT) at = this.#afterKey(at);
+          continue;
+        }
+        at++;
+      } else if (byte === QUOTE) at = this.#afterString(at);
+      else at = this.#afterScalar(at, byte);
       // After a value: close what ends here, until a comma announces the next value.
       for (;;) {
-        if (depth === 0) return;
+        if (depth === 0) {
+          this.pos = at;
+          return;
+        }
+        at = this.#token(at);
         const closer = closers[depth - 1]!;
-        if (this.more(closer)) {
-          if (closer === CLOSE_OBJECT) this.#skipKey();
+        const follows = bytes[at]!;
+        if (follows === COMMA) {
+          at = closer === CLOSE_OBJECT ? this.#afterKey(at + 1) : at + 1;
           break;
         }
+        if (follows !== closer) throw this.error('comma or end of container expected', at);
+        at++;
         depth--;
       }
     }
@@ -88,39 +117,6 @@ export class JsonScanner {
     if (this.pos < this.limit) throw this.error('unexpected data after the value');
     if (this.seen >= NOT_ASCII && !isUtf8(this.bytes.subarray(this.#start, this.limit)))
       throw this.error('invalid UTF-8', this.#start);
-  }
-
-  /** Pass over containers' openings down to the first scalar or empty container, and over that. @returns the depth. */
-  #open(from: number): number {
-    let depth = from;
-    for (;;) {
-      this.space();
-      const byte = this.byte();
-      if (byte !== OPEN_OBJECT && byte !== OPEN_ARRAY) {
-        this.#skipScalar(byte);
-        return depth;
-      }
-      this.pos++;
-      const closer = byte === OPEN_OBJECT ? CLOSE_OBJECT : CLOSE_ARRAY;
-      if (this.closes(closer)) return depth;
-      if (depth === MAX_JSON_DEPTH_LEVELS) throw this.error('nested too deeply');
-      closers[depth++] = closer;
-      if (closer === CLOSE_OBJECT) this.#skipKey();
-    }
-  }
-
-  #skipScalar(byte: number | undefined): void {
-    if (byte === QUOTE) this.scanString();
-    else if (byte === 0x74) this.literal(TRUE);
-    else if (byte === 0x66) this.literal(FALSE);
-    else if (byte === 0x6e) this.literal(NULL);
-    else this.scanNumber();
-  }
-
-  #skipKey(): void {
-    this.space();
-    this.scanString();
-    this.colon();
   }
 
   /** Consume `closer` if the container just opened is empty. */
@@ -141,46 +137,101 @@ export class JsonScanner {
   }
 
   protected colon(): void {
-    this.space();
-    if (this.byte() !== COLON) throw this.error('colon expected');
-    this.pos++;
+    this.pos = this.#afterColon(this.pos);
   }
 
   protected scanString(): void {
-    const bytes = this.bytes;
-    const end = this.limit;
     if (this.byte() !== QUOTE) throw this.error('string expected');
-    let pos = this.pos + 1;
-    this.escaped = false;
+    this.pos = this.#afterString(this.pos);
+  }
+
+  protected scanNumber(): void {
+    this.pos = this.#afterNumber(this.pos);
+  }
+
+  protected literal(word: Buffer): void {
+    this.pos = this.#afterLiteral(this.pos, word);
+  }
+
+  protected space(): void {
+    this.pos = this.#afterSpace(this.pos);
+  }
+
+  /** The current byte; {@link NONE} at the end. */
+  protected byte(): number {
+    return this.pos < this.limit ? this.bytes[this.pos]! : NONE;
+  }
+
+  protected error(what: string, at = this.pos): JsonError {
+    return new JsonError(at >= this.limit ? 'unexpected end of JSON' : `${what} at byte ${at}`);
+  }
+
+  /** @returns the first position that is not whitespace. */
+  #afterSpace(from: number): number {
+    const { bytes, limit } = this;
+    let at = from;
+    for (; at < limit; at++) {
+      const byte = bytes[at]!;
+      if (byte > SPACE || (byte !== SPACE && byte !== NEWLINE && byte !== 0x0d && byte !== 0x09)) break;
+      if (byte === NEWLINE) this.severalLines = true;
+    }
+    return at;
+  }
+
+  /** The same where something must follow. */
+  #token(from: number): number {
+    if (from < this.limit && this.bytes[from]! > SPACE) return from;
+    const at = this.#afterSpace(from);
+    if (at >= this.limit) throw this.error('', at);
+    return at;
+  }
+
+  #afterColon(from: number): number {
+    const at = this.#token(from);
+    if (this.bytes[at] !== COLON) throw this.error('colon expected', at);
+    return at + 1;
+  }
+
+  /** A key and its colon. */
+  #afterKey(from: number): number {
+    const at = this.#token(from);
+    if (this.bytes[at] !== QUOTE) throw this.error('string expected', at);
+    return this.#afterColon(this.#afterString(at));
+  }
+
+  /** @param from  position of the opening quote. */
+  #afterString(from: number): number {
+    const { bytes, limit } = this;
+    let at = from + 1;
     let seen = 0;
-    for (; ; pos++) {
+    this.escaped = false;
+    for (;;) {
       // Eight at a time as long as they are plain: less than half the time for all but the shortest.
-      for (; pos + 8 <= end; pos += 8) {
-        const kinds = kindsOfEight(bytes, pos);
+      for (; at + 8 <= limit; at += 8) {
+        const kinds = kindsOfEight(bytes, at);
         if ((kinds & SPECIAL) !== 0) break;
         seen |= kinds;
       }
-      if (pos >= end) throw this.error('string without an end', end);
-      const byte = bytes[pos]!;
-      if (byte === QUOTE) {
-        this.pos = pos + 1;
-        this.seen |= seen;
-        return;
+      for (; at < limit; at++) {
+        const kind = KINDS[bytes[at]!]!;
+        if (kind === SPECIAL) break;
+        seen |= kind;
       }
-      if (byte === BACKSLASH) {
-        this.escaped = true;
-        pos = this.#escape(pos + 1);
-      } else if (byte < SPACE) {
-        throw this.error('control character in a string', pos);
-      }
-      seen |= byte;
+      if (at >= limit) throw this.error('string without an end', limit);
+      const byte = bytes[at]!;
+      if (byte === QUOTE) break;
+      if (byte !== BACKSLASH) throw this.error('control character in a string', at);
+      this.escaped = true;
+      at = this.#afterEscape(at + 1);
     }
+    this.seen |= seen;
+    return at + 1;
   }
 
-  /** @param at  position after the backslash. @returns the last position of the escape. */
-  #escape(at: number): number {
-    if (at >= this.limit) throw this.error('string without an end', at);
-    switch (this.bytes[at]) {
+  /** @param from  position after the backslash. */
+  #afterEscape(from: number): number {
+    if (from >= this.limit) throw this.error('string without an end', from);
+    switch (this.bytes[from]) {
       case QUOTE:
       case BACKSLASH:
       case 0x2f: // '/'
@@ -189,67 +240,56 @@ export class JsonScanner {
       case 0x6e: // 'n'
       case 0x72: // 'r'
       case 0x74: // 't'
-        return at;
+        return from + 1;
       case 0x75: // 'u'
-        for (let i = at + 1; i <= at + 4; i++) {
-          const byte = i < this.limit ? this.bytes[i]! : 0;
+        for (let i = from + 1; i <= from + 4; i++) {
+          const byte = i < this.limit ? this.bytes[i]! : NONE;
           const letter = byte | 0x20;
           if (!isDigit(byte) && !(letter >= 0x61 && letter <= 0x66)) throw this.error('invalid \\u escape', i);
         }
-        return at + 4;
+        return from + 5;
       default:
-        throw this.error('invalid escape', at);
+        throw this.error('invalid escape', from);
     }
   }
 
-  protected scanNumber(): void {
-    if (this.byte() === 0x2d) this.pos++;
-    if (this.byte() === 0x30) this.pos++;
-    else this.#digits();
-    if (this.byte() === 0x2e) {
-      this.pos++;
-      this.#digits();
+  /** @param byte  the first one: not of a string, an object or an array. */
+  #afterScalar(from: number, byte: number): number {
+    if (byte === 0x74) return this.#afterLiteral(from, TRUE);
+    if (byte === 0x66) return this.#afterLiteral(from, FALSE);
+    if (byte === 0x6e) return this.#afterLiteral(from, NULL);
+    return this.#afterNumber(from);
+  }
+
+  #afterLiteral(from: number, word: Buffer): number {
+    for (let i = 0; i < word.length; i++) {
+      if (this.#at(from + i) !== word[i]) throw this.error('unexpected character', from + i);
     }
-    const exponent = this.byte();
-    if (exponent === 0x65 || exponent === 0x45) {
-      this.pos++;
-      const sign = this.byte();
-      if (sign === 0x2b || sign === 0x2d) this.pos++;
-      this.#digits();
+    return from + word.length;
+  }
+
+  #afterNumber(from: number): number {
+    let at = this.#at(from) === 0x2d ? from + 1 : from;
+    at = this.#at(at) === 0x30 ? at + 1 : this.#afterDigits(at);
+    if (this.#at(at) === 0x2e) at = this.#afterDigits(at + 1);
+    if ((this.#at(at) | 0x20) === 0x65) {
+      const sign = this.#at(at + 1);
+      at = this.#afterDigits(sign === 0x2b || sign === 0x2d ? at + 2 : at + 1);
     }
+    return at;
   }
 
   /** At least one digit. */
-  #digits(): void {
-    if (!isDigit(this.byte())) throw this.error('unexpected character');
-    do this.pos++;
-    while (isDigit(this.byte()));
+  #afterDigits(from: number): number {
+    const { bytes, limit } = this;
+    let at = from;
+    while (at < limit && isDigit(bytes[at]!)) at++;
+    if (at === from) throw this.error('unexpected character', at);
+    return at;
   }
 
-  protected literal(word: Buffer): void {
-    for (let i = 0; i < word.length; i++, this.pos++) {
-      if (this.byte() !== word[i]) throw this.error('unexpected character');
-    }
-  }
-
-  protected space(): void {
-    const bytes = this.bytes;
-    let pos = this.pos;
-    for (; pos < this.limit; pos++) {
-      const byte = bytes[pos]!;
-      if (byte > SPACE || (byte !== SPACE && byte !== NEWLINE && byte !== 0x0d && byte !== 0x09)) break;
-      if (byte === NEWLINE) this.severalLines = true;
-    }
-    this.pos = pos;
-  }
-
-  /** The current byte; undefined at the end. */
-  protected byte(): number | undefined {
-    return this.pos < this.limit ? this.bytes[this.pos] : undefined;
-  }
-
-  protected error(what: string, at = this.pos): JsonError {
-    return new JsonError(at >= this.limit ? 'unexpected end of JSON' : `${what} at byte ${at}`);
+  #at(at: number): number {
+    return at < this.limit ? this.bytes[at]! : NONE;
   }
 }
 
@@ -263,30 +303,3 @@ const kindsOfEight = (bytes: Uint8Array, at: number): number =>
   KINDS[bytes[at + 5]!]! |
   KINDS[bytes[at + 6]!]! |
   KINDS[bytes[at + 7]!]!;
-
-/** Tells what is JSON. */
-class JsonTest extends JsonScanner {
-  /** To the end. @throws JsonError */
-  isOneLine(): boolean {
-    this.skip();
-    this.end();
-    return !this.severalLines;
-  }
-}
-
-/** Whether `bytes` is exactly one JSON value in UTF-8, whitespace around it allowed. */
-export const isJson = (bytes: Uint8Array): boolean => testJson(bytes, 0, bytes.length) !== undefined;
-
-/** Whether [start, end) is that, and without a line feed. */
-export const isJsonLine = (bytes: Uint8Array, start: number, end: number): boolean =>
-  testJson(bytes, start, end) === true;
-
-/** @returns whether it is on one line; undefined where it is not JSON. */
-function testJson(bytes: Uint8Array, start: number, end: number): boolean | undefined {
-  try {
-    return new JsonTest(bytes, start, end).isOneLine();
-  } catch (error) {
-    if (error instanceof JsonError) return undefined;
-    throw error;
-  }
-}

@@ -7,7 +7,7 @@ import { isUtf8 } from 'node:buffer';
 import { asBuffer, ByteWriter } from '../lib/bytes.js';
 import { charCode } from '../lib/char-code.js';
 import { InappropriatePayload } from './codec.js';
-import { isJson } from './json-scanner.js';
+import { isJson } from './is-json.js';
 import type { Bytes } from './messages.js';
 
 const NEWLINE = 0x0a;

@@ -1,9 +1,10 @@
 /** The JSON encoding: messages joined by newlines. */
 import { asBuffer } from '../lib/bytes.js';
 import { type Codec, InappropriatePayload, MalformedFrame } from './codec.js';
+import { isJson } from './is-json.js';
 import { decodeJsonCommand } from './json-decode.js';
 import { writePublicationTail, writePush, writeReply } from './json-encode.js';
-import { isJson, JsonError } from './json-scanner.js';
+import { JsonError } from './json-scanner.js';
 import { JsonWriter, singleLine } from './json-writer.js';
 import type { Bytes, Command, Publication, Push, Reply } from './messages.js';
 

@@ -10,6 +10,12 @@ import type { ClientError, Disconnect } from './codes.js';
 
 export type Bytes = Uint8Array;
 
+/** Data of a publication, and whether it is known to be JSON on one line. */
+export interface Payload {
+  readonly bytes: Bytes;
+  readonly isJsonLine: boolean;
+}
+
 export interface StreamPosition {
   readonly offset: number;
   readonly epoch: string;

@@ -3,8 +3,9 @@ import { type Base64Twins, chooseTwins, type SubscriptionClaims, type Subscripti
 import { decodeBase64 } from '../lib/base64.js';
 import { retained } from '../lib/bytes.js';
 import type { ClientError, Disconnect } from '../protocol/codes.js';
-import { JsonFields, readObject } from '../protocol/json-reader.js';
-import { isJson } from '../protocol/json-scanner.js';
+import { isJson } from '../protocol/is-json.js';
+import { JsonFields } from '../protocol/json-fields.js';
+import { readObject } from '../protocol/json-reader.js';
 import type { Bytes } from '../protocol/messages.js';
 
 export type Answer<R> =

@@ -1,6 +1,7 @@
 /** What the application is asked about, and what it may answer. */
 import { type Base64Twins, base64, chooseTwins, raw, type SubscriptionClaims, subscription } from '../auth/claims.js';
-import { JsonFields, type JsonReader } from '../protocol/json-reader.js';
+import { JsonFields } from '../protocol/json-fields.js';
+import type { JsonReader } from '../protocol/json-reader.js';
 import type { Bytes, ConnectRequest, PublishRequest, RpcRequest, SubscribeRequest } from '../protocol/messages.js';
 import { type Answer, answerForm } from './answer.js';
 import type { EventProxy } from './event-proxy.js';

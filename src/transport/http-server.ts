@@ -48,6 +48,8 @@ class Exchange {
   /** Answered or aborted: the response must not be touched. */
   private over = false;
   private watched = false;
+  /** In a callback of the library, which corks the response for as long. */
+  private corked = false;
   private stream: ResponseBody | undefined;
   private readonly method: string;
 
@@ -60,7 +62,7 @@ class Exchange {
   }
 
   run(req: uws.HttpRequest, route: HttpRoute | StreamRoute): void {
-    const request = new Request(req, this.method, route.headers);
+    const request = new Request(req, this.method, route);
     const length = req.getHeader('content-length');
     if (length === '' ? req.getHeader('transfer-encoding') !== '' : length !== '0') {
       this.watchAbort();
@@ -84,8 +86,10 @@ class Exchange {
   }
 
   private handle(handler: HttpHandler | StreamHandler, request: HttpRequest): void {
+    this.corked = true;
     try {
-      const answer = handler(request);
+      const answer = handler(request, (response) => this.answer(response));
+      if (answer === undefined) return;
       if (answer instanceof Promise) {
         answer.then(
           (response) => this.answer(response),
@@ -95,6 +99,8 @@ class Exchange {
       else this.answer(answer);
     } catch (error) {
       this.fail(error);
+    } finally {
+      this.corked = false;
     }
   }
 
@@ -139,7 +145,9 @@ class Exchange {
     if (this.over) return;
     this.over = true;
     try {
-      this.res.cork(() => writeResponse(this.res, response, this.method === 'head', close));
+      const write = (): void => writeResponse(this.res, response, this.method === 'head', close);
+      if (this.corked) write();
+      else this.res.cork(write);
     } catch (error) {
       this.onError(error);
       this.res.close();
@@ -152,16 +160,20 @@ class Request implements HttpRequest {
   readonly path: string;
   readonly query: string;
   body: Buffer = NO_BODY;
+  private readonly headerNames: readonly string[];
   private readonly headers: string[];
 
   constructor(
     req: uws.HttpRequest,
     readonly method: string,
-    private readonly headerNames: readonly string[],
+    route: Pick<HttpRoute, 'path' | 'headers'>,
   ) {
-    this.path = req.getUrl();
+    // Each of these is a call into the library and a string.
+    this.path = route.path.endsWith('/*') ? req.getUrl() : route.path;
     this.query = req.getQuery() ?? '';
-    this.headers = headerNames.map((name) => req.getHeader(name));
+    this.headerNames = route.headers;
+    this.headers = [];
+    for (const name of route.headers) this.headers.push(req.getHeader(name));
   }
 
   header(name: string): string {

@@ -19,7 +19,11 @@ export interface HttpResponse {
   readonly body?: string | Uint8Array;
 }
 
-export type HttpHandler = (request: HttpRequest) => HttpResponse | Promise<HttpResponse>;
+/** @returns undefined where `answer` is called, now or later: once, and without a promise. */
+export type HttpHandler = (
+  request: HttpRequest,
+  answer: (response: HttpResponse) => void,
+) => HttpResponse | Promise<HttpResponse> | undefined;
 
 /** An answer that goes on for as long as both sides want. */
 export interface HttpStream {

@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { batch } from '../../src/api/batch.js';
+import { batch, type Command } from '../../src/api/batch.js';
 import { methods } from '../../src/api/methods.js';
 import type { Schema } from '../../src/api/schema.js';
 import { errors } from '../../src/protocol/codes.js';
 import { JsonReader } from '../../src/protocol/json-reader.js';
-import type { Bytes } from '../../src/protocol/messages.js';
+import type { Bytes, Payload } from '../../src/protocol/messages.js';
 import { publication, rig } from './rig.js';
 import {
   arbitrary,
@@ -94,17 +94,35 @@ describe('the document', () => {
   });
 });
 
+const bytesOf = (data: Bytes | Payload): string => Buffer.from('bytes' in data ? data.bytes : data).toString();
+
+/** Of several methods in a command of a batch only the first counts. */
+function counted(sent: object): object {
+  if (!('commands' in sent)) return sent;
+  const commands = (sent.commands as Record<string, object>[]).map((command) => {
+    const name = methods.find(({ name }) => command[name] !== undefined)?.name;
+    return name === undefined ? {} : { [name]: command[name] };
+  });
+  return { ...sent, commands };
+}
+
+const isCommand = (values: object): values is Command => 'method' in values && 'request' in values;
+
 /** A request as it was read, in the form in which it was sent. */
 function asSent(given: Schema, read: unknown): unknown {
   const schema = resolved(given);
   if (read === undefined) return null;
-  if (schema.type === undefined) return JSON.parse(Buffer.from(read as Bytes).toString()) as unknown;
+  if (schema.type === undefined) return JSON.parse(bytesOf(read as Bytes | Payload)) as unknown;
   if (Array.isArray(read)) return read.map((item) => asSent(schema.items!, item));
   if (schema.type !== 'object' || schema.additionalProperties !== undefined) return read;
   const values = read as Readonly<Record<string, unknown>>;
   // Commands of a batch are by name of method, all else is in camel case.
   const property = (name: string): unknown =>
-    Object.hasOwn(values, name) ? values[name] : values[name.replace(/_(.)/g, (_, c: string) => c.toUpperCase())];
+    isCommand(values)
+      ? name === values.method?.name
+        ? values.request
+        : undefined
+      : values[name.replace(/_(.)/g, (_, c: string) => c.toUpperCase())];
   return Object.fromEntries(
     Object.entries(schema.properties!).map(([name, value]) => [name, asSent(value, property(name))]),
   );
@@ -124,7 +142,7 @@ describe('requests', () => {
       fc.property(arbitrary(schema), (sent) => {
         const text = JSON.stringify(sent);
         const read = asSent(schema, request.read(new JsonReader(Buffer.from(text))));
-        expect(read).toMatchObject(JSON.parse(text) as object);
+        expect(read).toMatchObject(counted(JSON.parse(text) as object));
       }),
       { numRuns: 50 },
     );

@@ -19,7 +19,7 @@ async function ready(workers: ShardHealth[][], main: ShardHealth[], silent: numb
     body: Buffer.alloc(0),
     header: () => '',
   };
-  const { status, headers, body } = await route.handle(request);
+  const { status, headers, body } = (await route.handle(request, () => {}))!;
   expect(headers).toEqual({ 'Content-Type': 'application/json' });
   return { status, body: JSON.parse(String(body)) as unknown };
 }

@@ -129,28 +129,33 @@ export function rig(
   const log = { error: (_fields: object, message: string) => void logged.push(message) };
   void Cluster.join({ asks: threads.main, node, clock, log: { ...log, info() {}, warn() {} } });
   const cluster = clusterView(threads.asks[0]!);
-  const deps = { access: { rules: new ChannelRules(config.channel) }, channels, control, cluster, log };
+  const deps = { access: { rules: new ChannelRules(config.channel) }, channels, control, cluster, settle() {}, log };
   const routes = apiRoutes({ ...config.http_api, ...http }, deps);
 
-  const start = (path: string, body: string | Buffer, sent: Sent = {}): HttpResponse | Promise<HttpResponse> => {
+  const serve = (path: string, body: string | Buffer, sent: Sent, end: (answer: HttpResponse) => void): void => {
     const route = routes.find((candidate) => candidate.path === path);
     if (route === undefined) throw new Error(`no route ${path}`);
     const headers = sent.headers ?? {};
-    return route.handle({
+    const request = {
       method: sent.method ?? 'post',
       path,
       query: sent.query ?? '',
       body: Buffer.from(body),
-      header: (name) => {
+      header: (name: string) => {
         if (!route.headers.includes(name)) throw new Error(`header ${name} is not registered`);
         return headers[name] ?? '';
       },
-    });
+    };
+    const answer = route.handle(request, end);
+    // None of these answers with a promise.
+    if (answer !== undefined) end(answer as HttpResponse);
   };
+  const start = (path: string, body: string | Buffer, sent: Sent = {}) =>
+    new Promise<HttpResponse>((resolve) => serve(path, body, sent, resolve));
   const send = async (path: string, body: string | Buffer, sent: Sent = {}) => read(await start(path, body, sent));
   const post = (method: string, body: unknown, sent: Sent = {}) =>
     send(`/api/${method}`, typeof body === 'string' ? body : JSON.stringify(body), sent);
-  return { channels, clock, ops, failing, logged, threads, deps, routes, start, send, post };
+  return { channels, clock, ops, failing, logged, threads, deps, routes, serve, start, send, post };
 }
 
 export const read = ({ status, headers, body }: HttpResponse) => ({

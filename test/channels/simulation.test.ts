@@ -46,8 +46,12 @@ function simulate(scenario: Scenario) {
   for (let round = 0; round < scenario.rounds; round++) {
     reconnect();
     const burst = random.below(4) === 0 ? 40 : 4;
-    for (let i = random.below(burst); i >= 0; i--)
-      truth.publish(random.pick(cluster.threads), random.pick(channels), random.below(200));
+    for (let i = random.below(burst); i >= 0; i--) {
+      const thread = random.pick(cluster.threads);
+      truth.publish(thread, random.pick(channels), random.below(200));
+      // As a request to the API does.
+      if (thread.stalledFor === 0 && random.below(3) === 0) thread.mesh.drainOwn();
+    }
     if (random.below(6) === 0) worker().stalledFor = random.below(30);
     if (random.below(10) === 0) random.pick(clients).disconnect();
     if (scenario.crashes && random.below(40) === 0) cluster.crash(random.below(scenario.workers));

@@ -46,6 +46,31 @@ describe('the mesh', () => {
     expect(heard).toEqual(['0:a']);
   });
 
+  it('handles what a thread has sent to itself, and nothing else, when it says so', () => {
+    const { threads, settle } = create(1);
+    const [thread, other] = threads as [TestThread, TestThread];
+    const heard = listen(thread);
+    other.mesh.send(0, record('a'));
+    other.mesh.publish();
+    thread.mesh.send(0, record('b'));
+    thread.mesh.drainOwn();
+    expect(heard).toEqual(['0:b']);
+    settle();
+    expect(heard).toEqual(['0:b', '1:a']);
+  });
+
+  it.each(['drain', 'drainOwn'] as const)('handles at once what a thread sends to itself while handling: %s', (how) => {
+    const { threads } = create(1);
+    const [thread] = threads as [TestThread];
+    let seen = 0;
+    thread.mesh.on(KIND, () => {
+      if (++seen < 10) thread.mesh.send(0, record('again'));
+    });
+    thread.mesh.send(0, record('first'));
+    thread.mesh[how]();
+    expect(seen).toBe(10);
+  });
+
   it('handles in one turn what a thread sends to itself while handling', () => {
     const { threads } = create(1);
     const [thread] = threads as [TestThread];

@@ -1,7 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { JsonFields, JsonReader, MAX_JSON_READ_LEVELS, readObject } from '../../src/protocol/json-reader.js';
-import { isJson, isJsonLine, JsonError, MAX_JSON_DEPTH_LEVELS } from '../../src/protocol/json-scanner.js';
+import { TextCache } from '../../src/lib/text-cache.js';
+import { isJson, isJsonLine } from '../../src/protocol/is-json.js';
+import { Chosen, JsonChoice, JsonFields } from '../../src/protocol/json-fields.js';
+import { JsonReader, MAX_JSON_READ_LEVELS, readObject } from '../../src/protocol/json-reader.js';
+import { JsonError, MAX_JSON_DEPTH_LEVELS } from '../../src/protocol/json-scanner.js';
 
 function parses(text: string): boolean {
   try {
@@ -237,4 +240,54 @@ describe('JsonReader', () => {
     expect(got.name).toBe('éé');
     expect(got.data!.buffer).toBe(shared.buffer);
   });
+});
+
+describe('a choice', () => {
+  const choice = new JsonChoice<number>({
+    first: (r) => (r.isNull() ? undefined : r.number()),
+    second: (r) => (r.isNull() ? undefined : r.number()),
+  });
+  const chosen = (text: string) => {
+    const { field, value } = reader(text).object(new Chosen<number>(), choice)!;
+    return [field, value];
+  };
+
+  test.each<[string, number, number | undefined]>([
+    ['{}', -1, undefined],
+    ['{"third":1}', -1, undefined],
+    ['{"first":null}', -1, undefined],
+    ['{"first":1}', 0, 1],
+    ['{"second":2}', 1, 2],
+    ['{"second":2,"first":1}', 0, 1],
+    ['{"first":1,"second":2}', 0, 1],
+    ['{"first":null,"second":2}', 1, 2],
+    ['{"second":2,"first":null}', 1, 2],
+    ['{"first":1,"second":2,"first":null}', 1, 2],
+    ['{"first":1,"first":null}', -1, undefined],
+    ['{"first":1,"first":null,"second":2}', 1, 2],
+    ['{"second":2,"second":3}', 1, 3],
+  ])('of %s', (text, field, value) => {
+    expect(chosen(text)).toEqual([field, value]);
+  });
+});
+
+describe('payloads', () => {
+  test('are on one line or not, whatever stands around them', () => {
+    const text = '[1,\n {"a": 1} , {"a":\n1},\n\n2,"\\n",[\n]]';
+    const payloads = reader(text).array((r) => r.payload())!;
+    expect(payloads.map(({ bytes, isJsonLine }) => [bytes.toString(), isJsonLine])).toEqual([
+      ['1', true],
+      ['{"a": 1}', true],
+      ['{"a":\n1}', false],
+      ['2', true],
+      ['"\\n"', true],
+      ['[\n]', false],
+    ]);
+  });
+});
+
+test('texts from a cache are what they are without', () => {
+  const texts = ['"a"', '"a"', 'null', '"\\u0061"', '"é"', '"\\ud800"', `"${'x'.repeat(70)}"`, '""'];
+  const cache = new TextCache();
+  for (const text of [...texts, ...texts]) expect(reader(text).cachedString(cache), text).toBe(reader(text).string());
 });

@@ -146,6 +146,17 @@ describe('answers', () => {
     expect(await (await post('x')).text()).toBe('later');
   });
 
+  it('may be given by a call, now or later', async () => {
+    serve(({ method }, answer) => {
+      const give = () => answer({ status: 200, body: 'given' });
+      if (method === 'get') give();
+      else setImmediate(give);
+      return undefined;
+    });
+    expect(await (await fetch(`${server.url}/api/x`)).text()).toBe('given');
+    expect(await (await post('x')).text()).toBe('given');
+  });
+
   it('come in order on one connection', async () => {
     serve(({ path }) => ({ status: 200, body: path }));
     const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: test\r\n\r\n`;
@@ -183,13 +194,17 @@ describe('answers', () => {
     expect((await fetch(`${server.url}/nowhere`)).status).toBe(404);
   });
 
-  it('to a client that left are dropped', async () => {
-    let answer = () => {};
+  it.each(['promised', 'given by a call'])('to a client that left are dropped: %s', async (how) => {
+    let end = () => {};
     const asked = new Promise<void>((resolve) => {
-      serve(() => {
+      serve((_, answer) => {
         resolve();
+        if (how !== 'promised') {
+          end = () => answer({ status: 200 });
+          return undefined;
+        }
         return new Promise((done) => {
-          answer = () => done({ status: 200 });
+          end = () => done({ status: 200 });
         });
       });
     });
@@ -200,7 +215,7 @@ describe('answers', () => {
     client.destroy();
     await left;
     await fetch(`${server.url}/nowhere`); // by now the server has seen the reset
-    answer();
+    end();
     expect((await fetch(`${server.url}/nowhere`)).status).toBe(404);
     expect(server.errors).toEqual([]);
   });
