@@ -1,8 +1,10 @@
 /**
  * The Redis engine by itself, as a worker has it, at a redis-server of its own: CPU time of this process, all of its threads,
- * for each publication that is sent, and for each that is heard.
+ * for each publication that is sent, and for each that is heard. Beside it, in turn with it, the floor: what a bare socket takes to
+ * write the very same bytes, and to read what is answered without looking at more than where lines end. The ratio to it says
+ * what the engine adds, however fast the machine is at the moment.
  */
-import { once } from 'node:events';
+import { on } from 'node:events';
 import { Redis } from 'ioredis';
 import pino from 'pino';
 import { defaultConfig } from '../../../dist/config/config.js';
@@ -10,13 +12,18 @@ import { openEngine } from '../../../dist/engine/open.js';
 import { Turn } from '../../../dist/lib/turn.js';
 import { encodeEntry, payloadFlags } from '../../../dist/protocol/entry.js';
 import { startRedis } from '../lib/servers.mjs';
+import { median } from '../lib/statistics.mjs';
+import { Bare, linesOf, written } from './redis-floor.mjs';
 
 const BYTES = 256;
 const BATCH = 64;
 const CHANNELS = 64;
 /** Messages that Redis sends for one command, so that asking for them costs nothing here. */
 const BURST = 2000;
-const WARM_UP_SHARE = 0.25;
+/** What runs once a batch is compiled after thousands of them, and compiling costs more than what is to be measured. */
+const WARM_UP_OPERATIONS = 400_000;
+/** Engine and floor, in turn. */
+const ROUNDS = 8;
 const FLOOD = `for i = 1, ${BURST} do redis.call('PUBLISH', KEYS[1], ARGV[1]) end`;
 
 const PAYLOAD = Buffer.from(JSON.stringify({ pad: 'x'.repeat(BYTES - '{"pad":""}'.length) }));
@@ -35,15 +42,35 @@ const WITH_HISTORY = { ...PLAIN, historySize: 100, historyTtlMs: 300_000 };
 const silent = () => {};
 const log = pino({ level: 'silent' });
 
-/** Runs steps of `count` operations each until the time is over. @returns {Promise<{perSecond: number, cpuUs: number}>} */
-async function measure(milliseconds, count, step) {
-  for (const end = performance.now() + milliseconds * WARM_UP_SHARE; performance.now() < end; ) await step();
+/** Runs steps of `count` operations each. @returns {Promise<{operations: number, ms: number, cpuUs: number}>} in all */
+async function run(isOver, count, step) {
   const [from, cpu] = [performance.now(), process.cpuUsage()];
   let operations = 0;
-  let now = from;
-  for (; now < from + milliseconds; now = performance.now(), operations += count) await step();
+  let ms = 0;
+  for (; !isOver(operations, ms); ms = performance.now() - from, operations += count) await step();
   const { user, system } = process.cpuUsage(cpu);
-  return { perSecond: (operations * 1000) / (now - from), cpuUs: (user + system) / operations };
+  return { operations, ms, cpuUs: user + system };
+}
+
+const sum = (runs, field) => runs.reduce((total, run) => total + run[field], 0);
+const perOperation = (runs) => sum(runs, 'cpuUs') / sum(runs, 'operations');
+
+/** @param floor  a step of as many operations, too. */
+async function measure(name, milliseconds, count, step, floor) {
+  const runs = new Map([step, floor].map((each) => [each, []]));
+  for (const each of runs.keys()) await run((operations) => operations >= WARM_UP_OPERATIONS, count, each);
+  for (let round = 0; round < ROUNDS; round++)
+    for (const each of round % 2 === 0 ? [step, floor] : [floor, step])
+      runs.get(each).push(await run((_, ms) => ms >= milliseconds / ROUNDS, count, each));
+  const engine = runs.get(step);
+  const ratios = engine.map((one, i) => perOperation([one]) / perOperation([runs.get(floor)[i]]));
+  return {
+    name,
+    perSecond: (sum(engine, 'operations') * 1000) / sum(engine, 'ms'),
+    cpuUs: perOperation(engine),
+    floorUs: perOperation(runs.get(floor)),
+    timesFloor: median(ratios),
+  };
 }
 
 /** One batch: all that becomes ready in a turn, as at an owner. Resolves when Redis has acknowledged all of it. */
@@ -55,18 +82,28 @@ function publishBatch(broker, channels, options, entry) {
   });
 }
 
-/** How a publication travels: what the engine itself publishes, as Redis hears it. */
-async function heard(redis, publish) {
+/** How publications travel: the PUB/SUB channels of the first two that the engine publishes, and what is heard. */
+async function heard(redis, channels, publish) {
   const listener = redis.duplicate();
   await listener.psubscribe('*');
-  const message = once(listener, 'pmessageBuffer');
+  const messages = on(listener, 'pmessageBuffer');
   await publish();
-  const [, channel, bytes] = await message;
+  const names = [];
+  let payload;
+  for await (const [, channel, bytes] of messages) {
+    const name = channel.toString();
+    if (!channels.some((channel) => name.endsWith(channel))) continue;
+    names.push(name);
+    payload = bytes;
+    if (names.length === 2) break;
+  }
   listener.disconnect();
-  return { channel, bytes };
+  return { names, payload };
 }
 
-/** @returns {Promise<{name: string, perSecond: number, cpuUs: number}[]>} */
+const bulks = (parts) => parts.map((part) => `$${part.length}\r\n${part}\r\n`).join('');
+
+/** @returns {Promise<{name: string, perSecond: number, cpuUs: number, floorUs: number, timesFloor: number}[]>} */
 export async function measureRedis({ milliseconds }) {
   const store = await startRedis();
   const redis = new Redis(`redis://${store.address}`);
@@ -74,6 +111,7 @@ export async function measureRedis({ milliseconds }) {
   config.engine.type = 'redis';
   config.engine.redis.address = [`redis://${store.address}`];
   const engine = openEngine(config, { turn: new Turn({ before: silent, after: silent }), log });
+  const bare = [];
   try {
     let received = 0;
     let full = silent;
@@ -86,27 +124,39 @@ export async function measureRedis({ milliseconds }) {
     const entry = encodeEntry({ data: PAYLOAD }, payloadFlags(PAYLOAD));
     const channels = Array.from({ length: CHANNELS }, (_, i) => `bench:${i}`);
     const publish = (options) => () => publishBatch(broker, channels, options, entry);
-    const rows = [
-      { name: 'publish', ...(await measure(milliseconds, BATCH, publish(PLAIN))) },
-      { name: 'publish with history', ...(await measure(milliseconds, BATCH, publish(WITH_HISTORY))) },
-    ];
-    const { channel, bytes } = await heard(redis, publish(PLAIN));
+    const writer = new Bare(store.address, linesOf);
+    const listener = new Bare(store.address, (_, bytes) => bytes);
+    bare.push(writer, listener);
+    const rows = [];
+    for (const [name, options, lines] of [
+      ['publish', PLAIN, BATCH],
+      ['publish with history', WITH_HISTORY, 1 + BATCH],
+    ]) {
+      const step = publish(options);
+      // Before, so that what is recorded is what is sent when Redis has the script, and its epochs are known.
+      await step();
+      const bytes = await written(step);
+      rows.push(await measure(name, milliseconds, BATCH, step, () => writer.exchange(bytes, lines)));
+    }
+    const { names, payload } = await heard(redis, channels, publish(PLAIN));
+    const flood = (name) => redis.eval(FLOOD, 1, name, payload);
     await broker.subscribe(channels[0]);
-    received = 0;
-    const flood = async () => {
+    const confirmation = `*3\r\n${bulks(['subscribe', names[1]])}:1\r\n`;
+    await listener.exchange(`*2\r\n${bulks(['SUBSCRIBE', names[1]])}`, confirmation.length);
+    const hear = async () => {
       const all = new Promise((resolve) => {
         full = resolve;
       });
-      await Promise.all([all, redis.eval(FLOOD, 1, channelOf(channel), bytes)]);
+      await Promise.all([all, flood(names[0])]);
     };
-    rows.push({ name: 'receive', ...(await measure(milliseconds, BURST, flood)) });
+    const bytes = BURST * `*3\r\n${bulks(['message', names[1], payload.toString('latin1')])}`.length;
+    const floor = () => Promise.all([listener.expect(bytes), flood(names[1])]);
+    rows.push(await measure('receive', milliseconds, BURST, hear, floor));
     return rows;
   } finally {
+    for (const socket of bare) socket.close();
     engine.close();
     redis.disconnect();
     await store.end();
   }
 }
-
-/** The first channel's, whichever was heard. */
-const channelOf = (heardOn) => heardOn.toString().replace(/\d+$/, '0');
