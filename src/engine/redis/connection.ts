@@ -70,7 +70,12 @@ export class Connection {
     return this.#endpoint;
   }
 
-  /** The memory must not change any more. Nothing happens while it is not up. */
+  /** Whether the system has taken everything that was to be written. */
+  get isWritten(): boolean {
+    return this.#socket!.writableLength === 0;
+  }
+
+  /** The memory must not change before {@link isWritten}. Nothing happens while it is not up. */
   write(bytes: Uint8Array): void {
     if (this.#up) this.#socket!.write(bytes);
   }

@@ -58,22 +58,44 @@ export function timeField(ms: number): Buffer {
   return field;
 }
 
-/** What {@link writePublication} may spoil in front of what it writes. */
-export const SPOILT_BYTES = ENTRY_HEADER_BYTES;
-
 /**
- * An entry's Publication as an argument of a command, with what others expect in it: the time, and `delta` where no envelope
- * can say so. The entry is copied header and all, so that there need be no view of the rest, and then the argument's head
- * is written over its end: up to {@link SPOILT_BYTES} in front of it are spoilt.
+ * A head of arguments, then an entry's Publication as one more, with what others expect in it: the time, and `delta` where no
+ * envelope can say so. The entry is copied header and all, so that there need be no view of the rest, and what comes in
+ * front is written over its header.
+ * @param head  at least as long as an entry's header.
  * @param time  see {@link timeField}.
  */
-export function writePublication(out: ByteWriter, entry: Bytes, isStored: boolean, time: Uint8Array): void {
+export function writeHeaded(
+  out: ByteWriter,
+  head: Uint8Array,
+  entry: Bytes,
+  isStored: boolean,
+  time: Uint8Array,
+): void {
+  const start = out.length;
+  out.ensure(head.length);
+  out.length += head.length;
+  writePublication(out, entry, isStored, time);
+  out.buffer.set(head, start);
+}
+
+/** The Publication alone, behind what is at least as long as an entry's header. */
+export function appendPublication(out: ByteWriter, entry: Bytes, isStored: boolean, time: Uint8Array): void {
+  const from = out.length - ENTRY_HEADER_BYTES;
+  for (let i = 0; i < ENTRY_HEADER_BYTES; i++) spoilt[i] = out.buffer[from + i]!;
+  writePublication(out, entry, isStored, time);
+  for (let i = 0; i < ENTRY_HEADER_BYTES; i++) out.buffer[from + i] = spoilt[i]!;
+}
+
+const spoilt = Buffer.alloc(ENTRY_HEADER_BYTES);
+
+/** Spoils what stands in front. */
+function writePublication(out: ByteWriter, entry: Bytes, isStored: boolean, time: Uint8Array): void {
   const asksForDelta = !isStored && (entryFlags(entry) & ENTRY_DELTA) !== 0;
   const bytes = entry.length - ENTRY_HEADER_BYTES;
   const written = bytes + (asksForDelta ? DELTA_FIELD_BYTES : 0) + time.length;
-  const start = out.length;
-  const at = start + argumentHeadBytes(written);
-  out.ensure(at - start + written);
+  const at = out.length + argumentHeadBytes(written);
+  out.ensure(at - out.length + written);
   const { buffer } = out;
   buffer.set(entry, at - ENTRY_HEADER_BYTES);
   writeArgumentHead(out, written);

@@ -70,12 +70,13 @@ export class Outlet {
 
 /** The publications of one channel in a batch. They follow one another, and share their options. */
 export class Group {
-  /** Where each of them is encoded: start, end. */
+  /** Where they are encoded, what the group begins with included: start and end of what is in one piece. */
   readonly ranges: number[];
+  size = 1;
   /** Given last, to one of these. */
   offset = 0;
-  /** As the server was told, then as it said. */
-  epoch = '';
+  /** As the server is told, then as it says. */
+  epoch: string;
   error: ClientError | undefined;
 
   constructor(
@@ -85,10 +86,15 @@ export class Group {
     end: number,
   ) {
     this.ranges = [start, end];
+    this.epoch = outlet.epoch;
   }
 
-  get size(): number {
-    return this.ranges.length / 2;
+  /** Another one. */
+  add(start: number, end: number): void {
+    const { ranges } = this;
+    if (ranges[ranges.length - 1] === start) ranges[ranges.length - 1] = end;
+    else ranges.push(start, end);
+    this.size++;
   }
 
   /** @param result  see publishManyScript. */

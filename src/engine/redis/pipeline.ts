@@ -39,11 +39,16 @@ export interface PipelineDeps extends ConnectionDeps {
   readonly pendingMaxBytes: number;
 }
 
-/** What left in one write. Kept as long as a script in it might have to be sent again. */
+/** What left in one write. Kept as long as a script in it might have to be sent again, or something is not written yet. */
 interface Batch {
-  readonly bytes: Buffer;
+  readonly out: ByteWriter;
   readonly sentAt: number;
+  /** Commands without a reply, or to be sent again. When there are none its memory serves another batch. */
+  open: number;
 }
+
+/** Batches' memory that waits to be used again. */
+const SPARE_MAX_WRITERS = 4;
 
 class Pending {
   batch: Batch | undefined;
@@ -66,7 +71,8 @@ const NOBODY: LinkHandler = { reply() {}, fail() {} };
 
 export class Pipeline implements ConnectionUser, Flushable {
   readonly connection: Connection;
-  readonly #out = new ByteWriter();
+  #out = new ByteWriter();
+  readonly #spare: ByteWriter[] = [];
   #queued: Pending[] = [];
   readonly #sent = new Fifo<Pending>();
   #sentBytes = 0;
@@ -136,9 +142,10 @@ export class Pipeline implements ConnectionUser, Flushable {
     if (!this.connection.isUp) return;
     if (this.#unknown.length > 0 && this.#sent.length > 0) return;
     if (this.#toLoad.size > 0) this.#loadAndRepeat();
-    if (this.#queued.length > 0) this.#send(this.#out, this.#queued);
+    if (this.#queued.length === 0) return;
+    this.#send(this.#out, this.#queued);
     this.#queued = [];
-    this.#out.reset();
+    this.#out = this.#spare.pop() ?? new ByteWriter();
   }
 
   createReader(): RespReader {
@@ -168,7 +175,7 @@ export class Pipeline implements ConnectionUser, Flushable {
     }
     this.#sentBytes -= pending.end - pending.start;
     if (reply instanceof RespError) this.#refused(pending, reply.text);
-    else pending.handler.reply(reply);
+    else this.#answered(pending).reply(reply);
     if (this.#unknown.length > 0 && this.#sent.length === 0) this.#touch();
   }
 
@@ -204,22 +211,33 @@ export class Pipeline implements ConnectionUser, Flushable {
 
   /** Everything in `out`, which is `pending` one after the other. */
   #send(out: ByteWriter, pending: readonly Pending[]): void {
-    const batch = { bytes: out.copy(), sentAt: this.deps.clock.now() };
-    this.#sentBytes += batch.bytes.length;
+    const batch = { out, sentAt: this.deps.clock.now(), open: pending.length };
+    this.#sentBytes += out.length;
     for (const item of pending) {
       item.batch = batch;
       this.#sent.push(item);
     }
-    this.connection.write(batch.bytes);
+    this.connection.write(out.view());
+  }
+
+  /** The server has all of it. */
+  #reuse({ out }: Batch): void {
+    if (this.#spare.length < SPARE_MAX_WRITERS && this.connection.isWritten) this.#spare.push(out.reset());
+  }
+
+  #answered({ batch, handler }: Pending): LinkHandler {
+    if (--batch!.open === 0) this.#reuse(batch!);
+    return handler;
   }
 
   #refused(pending: Pending, text: string): void {
-    const { handler, script } = pending;
+    const { script } = pending;
     if (script !== undefined && text.startsWith('NOSCRIPT')) {
       this.#unknown.push(pending);
       this.#toLoad.add(script);
       return;
     }
+    const handler = this.#answered(pending);
     const handled = handler.refused?.(text) ?? false;
     if (!handled) handler.fail(errors.internal);
     this.owner.refused(text, handled);
@@ -236,7 +254,7 @@ export class Pipeline implements ConnectionUser, Flushable {
     };
     for (const { lua } of this.#toLoad) append(NOBODY, () => writeCommand(out, ['SCRIPT', 'LOAD', lua]));
     for (const { handler, batch, start, end } of this.#unknown)
-      append(handler, () => out.raw(batch!.bytes.subarray(start, end)));
+      append(handler, () => out.range(batch!.out.buffer, start, end));
     this.#toLoad.clear();
     this.#unknown = [];
     this.#send(out, repeated);

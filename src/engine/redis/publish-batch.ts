@@ -5,7 +5,7 @@ import type { ClientError } from '../../protocol/codes.js';
 import type { Bytes } from '../../protocol/messages.js';
 import type { PublishOptions, PublishReply } from '../engine.js';
 import { randomEpoch } from '../epoch.js';
-import { SPOILT_BYTES, writePublication } from './envelope.js';
+import { appendPublication, writeHeaded } from './envelope.js';
 import { Group, type Outlet } from './outlet.js';
 import { publishManyScript } from './scripts.js';
 import { seconds } from './seconds.js';
@@ -15,11 +15,13 @@ import type { EncodedCommand, Reply, ReplyHandler } from './shard.js';
 const BATCH_MAX_PUBLICATIONS = 128;
 const BATCH_MAX_BYTES = 256 << 10;
 
-/** EVALSHA, its hash, the number of keys; a new epoch. */
-const FIXED_ARGUMENTS = 4;
+/** EVALSHA, its hash, the number of keys; a new epoch, where the groups begin. */
+const COMMAND_ARGUMENTS = 3;
+const FIXED_ARGUMENTS = 2;
 const OPTION_ARGUMENTS = 5;
-/** Of a group: PUB/SUB channel, known epoch, number of publications. */
-const GROUP_ARGUMENTS = 3;
+/** Keys; what stands in front of its publications. */
+const KEYS_OF_GROUP = 2;
+const HEAD_OF_GROUP = 2;
 
 /** What publications of a channel must share to be in one group. */
 const keepAlike = (a: PublishOptions, b: PublishOptions): boolean =>
@@ -56,21 +58,30 @@ export class Batch implements EncodedCommand, ReplyHandler {
   }
 
   add(outlet: Outlet, entry: Bytes, options: PublishOptions, time: Uint8Array, reply: PublishReply): void {
-    const { encoded } = this;
-    if (this.size === 0) encoded.reset();
-    encoded.ensure(SPOILT_BYTES);
-    encoded.length += SPOILT_BYTES;
-    const start = encoded.length;
-    writePublication(encoded, entry, true, time);
+    if (this.size === 0) this.encoded.reset();
     let { group } = outlet;
-    if (group !== undefined && keepAlike(group.options, options)) group.ranges.push(start, encoded.length);
-    else {
-      group = new Group(outlet, options, start, encoded.length);
-      outlet.group = group;
-      this.#groups.push(group);
-    }
+    if (group !== undefined && keepAlike(group.options, options)) this.#append(group, entry, time);
+    else group = this.#begin(outlet, entry, options, time);
     this.#groupOf.push(group);
     this.#replies.push(reply);
+  }
+
+  /** A group, with its first publication. */
+  #begin(outlet: Outlet, entry: Bytes, options: PublishOptions, time: Uint8Array): Group {
+    const { encoded } = this;
+    const start = encoded.length;
+    writeHeaded(encoded, outlet.groupArguments, entry, true, time);
+    const group = new Group(outlet, options, start, encoded.length);
+    outlet.group = group;
+    this.#groups.push(group);
+    return group;
+  }
+
+  #append(group: Group, entry: Bytes, time: Uint8Array): void {
+    const { encoded } = this;
+    const start = encoded.length;
+    appendPublication(encoded, entry, true, time);
+    group.add(start, encoded.length);
   }
 
   /** Nothing is added any more. */
@@ -80,29 +91,46 @@ export class Batch implements EncodedCommand, ReplyHandler {
 
   writeTo(out: ByteWriter): void {
     const groups = this.#groups;
-    const options = groups.map(({ options }, i) => i === 0 || !keepAlike(groups[i - 1]!.options, options));
-    const changes = options.filter(Boolean).length;
-    writeCount(
-      out,
-      FIXED_ARGUMENTS + changes * OPTION_ARGUMENTS + groups.length * (2 + GROUP_ARGUMENTS) + this.#replies.length,
-    );
+    const inFront = FIXED_ARGUMENTS + this.#optionChanges() * OPTION_ARGUMENTS + groups.length;
+    writeCount(out, COMMAND_ARGUMENTS + (KEYS_OF_GROUP + HEAD_OF_GROUP) * groups.length + inFront + this.size);
     writeArgument(out, 'EVALSHA');
     writeArgument(out, this.script.sha);
-    writeArgument(out, String(2 * groups.length));
-    for (const { outlet } of groups) out.raw(outlet.streamArguments);
+    writeArgument(out, String(KEYS_OF_GROUP * groups.length));
+    for (let i = 0; i < groups.length; i++) out.raw(groups[i]!.outlet.streamArguments);
     writeArgument(out, randomEpoch());
+    writeArgument(out, String(inFront + 1));
     for (let i = 0; i < groups.length; i++) {
-      if (options[i]) writeOptions(out, groups[i]!.options);
-      this.#writeGroup(out, groups[i]!);
+      if (this.#changesOptions(i)) writeOptions(out, groups[i]!.options);
+      writeArgument(out, String(groups[i]!.size));
     }
+    this.#writeGroups(out);
   }
 
-  #writeGroup(out: ByteWriter, group: Group): void {
-    const { outlet, ranges, size } = group;
-    group.epoch = outlet.epoch;
-    out.raw(outlet.groupArguments);
-    writeArgument(out, String(size));
-    for (let i = 0; i < ranges.length; i += 2) out.range(this.encoded.buffer, ranges[i]!, ranges[i + 1]!);
+  #optionChanges(): number {
+    let changes = 0;
+    for (let i = 0; i < this.#groups.length; i++) if (this.#changesOptions(i)) changes++;
+    return changes;
+  }
+
+  #changesOptions(i: number): boolean {
+    return i === 0 || !keepAlike(this.#groups[i - 1]!.options, this.#groups[i]!.options);
+  }
+
+  /** Mostly they were encoded one after the other, and are in one piece. */
+  #writeGroups(out: ByteWriter): void {
+    const { buffer } = this.encoded;
+    let start = 0;
+    let end = 0;
+    for (const { ranges } of this.#groups) {
+      for (let i = 0; i < ranges.length; i += 2) {
+        if (ranges[i] !== end) {
+          out.range(buffer, start, end);
+          start = ranges[i]!;
+        }
+        end = ranges[i + 1]!;
+      }
+    }
+    out.range(buffer, start, end);
   }
 
   reply(reply: Reply): void {

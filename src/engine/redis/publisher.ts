@@ -10,7 +10,7 @@ import type { Bytes } from '../../protocol/messages.js';
 import type { PublishOptions, PublishReply, PublishResult } from '../engine.js';
 import { randomEpoch } from '../epoch.js';
 import { channelMoved } from './carry-over.js';
-import { encodePublication, timeField, writePublication } from './envelope.js';
+import { encodePublication, timeField, writeHeaded } from './envelope.js';
 import type { Keys } from './keys.js';
 import { Outlet } from './outlet.js';
 import { Batch } from './publish-batch.js';
@@ -162,13 +162,7 @@ class Passing implements EncodedCommand {
   time!: Uint8Array;
 
   writeTo(out: ByteWriter): void {
-    const { head } = this;
-    const start = out.length;
-    // Written last, because it is longer than what the publication spoils.
-    out.ensure(head.length);
-    out.length += head.length;
-    writePublication(out, this.entry, false, this.time);
-    out.buffer.set(head, start);
+    writeHeaded(out, this.head, this.entry, false, this.time);
   }
 }
 

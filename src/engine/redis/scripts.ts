@@ -22,8 +22,9 @@ export const FAILED = '!';
  * they are for one; most of a call is finding and starting the script.
  *
  * KEYS  for each channel: data, meta
- * ARGV  new epoch, then for each channel: PUB/SUB channel, epoch as far as known, number of publications, publications;
- *       before the first and wherever they change: '', size, seconds of data, seconds of meta (0: for ever), '1' for deltas
+ * ARGV  new epoch, where in ARGV the publications begin; for each channel their number, and before the first and wherever
+ *       they change: '', size, seconds of data, seconds of meta (0: for ever), '1' for deltas;
+ *       for each channel: PUB/SUB channel, epoch as far as known, publications
  * Answers for each channel the offset of the last; or '<that offset>:<epoch>' where another epoch was thought, 'moved', or
  * '!<error>'. A channel that fails does not keep the others from being published.
  */
@@ -31,7 +32,7 @@ export const publishManyScript = script(
   'publish_many',
   `
 local call = redis.call
-local at = 2
+local at, place = 3, tonumber(ARGV[2])
 local size, data_seconds, meta_seconds, deltas
 
 local function publish(data, meta)
@@ -42,7 +43,7 @@ local function publish(data, meta)
     epoch = ARGV[1]
     call('hset', meta, 'e', epoch)
   end
-  local channel, count = ARGV[at], ARGV[at + 2]
+  local channel, count = ARGV[place], ARGV[at]
   local offset = call('hincrby', meta, 's', count) - count
   if meta_seconds ~= '0' then call('expire', meta, meta_seconds) end
   -- The data may have outlived its meta data, which Redis had evicted.
@@ -52,7 +53,7 @@ local function publish(data, meta)
     local newest = call('xrevrange', data, '+', '-', 'COUNT', 1)
     if newest[1] then previous = newest[1][2][2] end
   end
-  for i = at + 3, at + 2 + count do
+  for i = place + 2, place + 1 + count do
     local publication = ARGV[i]
     offset = offset + 1
     call('xadd', data, 'MAXLEN', size, offset, 'd', publication)
@@ -65,7 +66,7 @@ local function publish(data, meta)
     end
   end
   call('expire', data, data_seconds)
-  if epoch == ARGV[at + 1] then return offset end
+  if epoch == ARGV[place + 1] then return offset end
   return offset .. ':' .. epoch
 end
 
@@ -78,7 +79,8 @@ for i = 1, #KEYS / 2 do
   local ok, result = pcall(publish, KEYS[2 * i - 1], KEYS[2 * i])
   if not ok then result = '${FAILED}' .. (type(result) == 'table' and result.err or tostring(result)) end
   results[i] = result
-  at = at + 3 + ARGV[at + 2]
+  place = place + 2 + ARGV[at]
+  at = at + 1
 end
 return results
 `,

@@ -146,16 +146,20 @@ describe('what only wants a place in its stream', () => {
       'p.stream.c',
       'p.stream.meta.c',
     ]);
-    const [epoch, ...args] = call!.args;
+    const [epoch, from, ...args] = call!.args;
     expect(epoch).toMatch(/^[a-zA-Z]{8}$/);
     const options = ['', '10', '60', '86400', ''];
     const group = (channel: string, ...texts: string[]) => [
       `p.client.${channel}`,
       '',
-      String(texts.length),
       ...texts.map((text) => `<${text}>`),
     ];
-    expect(args).toEqual([...options, ...group('a', 'a1', 'a2'), ...group('b', 'b1', 'b2'), ...group('c', 'c1')]);
+    expect(args).toEqual([
+      ...[...options, '2', '2', '1'],
+      ...[...group('a', 'a1', 'a2'), ...group('b', 'b1', 'b2'), ...group('c', 'c1')],
+    ]);
+    // Lua counts from 1.
+    expect(call!.args[Number(from) - 1]).toBe('p.client.a');
     endTurn();
     expect(asked()).toEqual([]);
   });

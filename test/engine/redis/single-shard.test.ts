@@ -72,6 +72,24 @@ describe('commands', () => {
     expect(await rig.call('GET', 'k')).toEqual(Buffer.from('abc'));
   });
 
+  it('stand in memory that serves others only when the server has them', async () => {
+    const redis = await start();
+    const rig = await opened(redis, { tuning: NO_CANARY });
+    const textOf = (i: number): string => String.fromCharCode(97 + i).repeat(900 << 10);
+    const numbers = Array.from({ length: 24 }, (_, i) => i);
+    // More than the system takes while nobody reads. One is answered before, so that there is memory to be used again.
+    await rig.call('SET', 'k', textOf(0));
+    redis.pause();
+    const calls: Promise<unknown>[] = [];
+    for (const i of numbers) {
+      calls.push(rig.call('SET', `k${i}`, textOf(i)));
+      await new Promise(setImmediate);
+    }
+    redis.resume();
+    await Promise.all(calls);
+    for (const i of numbers) expect(String(await rig.call('GET', `k${i}`)) === textOf(i)).toBe(true);
+  });
+
   it('replies of many megabytes', async () => {
     const rig = await opened(await start());
     const value = Buffer.alloc(20 << 20, 'x');
