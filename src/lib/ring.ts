@@ -134,6 +134,7 @@ export class RingReader {
    */
   drain(handle: RecordHandler): number {
     const head = Atomics.load(this.#indices, HEAD) >>> 0;
+    if (head === this.#tail) return 0;
     const mask = this.capacityBytes - 1;
     const quarter = this.capacityBytes >>> 2;
     let released = this.#tail;

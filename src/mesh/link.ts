@@ -24,6 +24,9 @@ const OWED_RECORD_BYTES = 64;
 const OVERSIZE_MARKER = Uint8Array.of(RecordKind.oversize);
 const OVERFLOW_RECORD = Uint8Array.of(RecordKind.overflow);
 
+/** What there is for the consumer now: something that it should be woken for, or that it reads when it is awake anyway. */
+export const SHOWN = { nothing: 0, something: 1, urgent: 2 } as const;
+
 export interface LinkCounters {
   refused: number;
   owed: number;
@@ -73,17 +76,17 @@ export class Link {
     this.#owedBytes += bytes;
   }
 
-  /** Hand over what waits, then show everything to the consumer. @returns whether it is to be woken. */
-  publish(): boolean {
+  /** Hand over what waits, then show everything to the consumer. */
+  publish(): (typeof SHOWN)[keyof typeof SHOWN] {
     if (this.#owed.length > 0) {
       this.#urgent = true;
       this.#payOwed();
     }
-    this.#ring.publish();
-    // Also where nothing went in: then the ring is full, perhaps of what nobody was woken for.
-    const wakes = this.#urgent;
+    const shown = this.#ring.publish() ? SHOWN.something : SHOWN.nothing;
+    if (!this.#urgent) return shown;
     this.#urgent = false;
-    return wakes;
+    // Also where nothing went in: then the ring is full, perhaps of what nobody was woken for.
+    return SHOWN.urgent;
   }
 
   #write(record: Uint8Array): boolean {

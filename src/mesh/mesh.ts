@@ -9,7 +9,8 @@ import { receiveMessageOnPort } from 'node:worker_threads';
 import { ByteReader } from '../lib/bytes.js';
 import { type RecordHandler, RingReader } from '../lib/ring.js';
 import type { Doorbell } from './doorbell.js';
-import { Link } from './link.js';
+import { Link, SHOWN } from './link.js';
+import { Marks } from './marks.js';
 import { RECORD_KINDS, RecordKind } from './records.js';
 import type { Rewire, WireEnd, Wires } from './wires.js';
 
@@ -51,7 +52,15 @@ export class Mesh {
   readonly #replaced: ((slot: number) => void)[] = [];
   readonly #reader = new ByteReader(Buffer.alloc(0));
   #retrying = false;
-  readonly #hasWork = (): boolean => this.#inlets.some((inlet) => !inlet.ring.isEmpty());
+  readonly #marks: Marks;
+  /** Marks are not to be relied on: wires are new, or a handler threw. */
+  #marksMissing = true;
+  /** Of one slot. */
+  readonly #read = (slot: number): number => {
+    const { ring, handle } = this.#inlets[slot]!;
+    return ring.drain(handle);
+  };
+  readonly #hasWork = (): boolean => this.#marks.any || !this.#inlets[this.self]!.ring.isEmpty();
 
   /**
    * @param schedule  asks for an end-of-turn run, in which {@link drain}, then {@link publish} are called.
@@ -65,6 +74,7 @@ export class Mesh {
   ) {
     this.self = wires.self;
     this.workers = wires.workers;
+    this.#marks = new Marks(wires.bells, wires.self);
     this.#links = wires.outgoing.map((end) => new Link(end));
     this.#inlets = wires.incoming.map((end, from) => this.#inlet(end, from));
   }
@@ -109,9 +119,7 @@ export class Mesh {
     const own = this.#links[this.self]!;
     for (let round = 0; round < SELF_ROUNDS_MAX; round++) {
       own.publish();
-      let handled = 0;
-      for (const inlet of this.#inlets) handled += inlet.ring.drain(inlet.handle);
-      if (handled === 0) return;
+      if (this.#read(this.self) + this.#readOthers() === 0) return;
     }
   }
 
@@ -121,11 +129,20 @@ export class Mesh {
    */
   drainOwn(): void {
     const own = this.#links[this.self]!;
-    const { ring, handle } = this.#inlets[this.self]!;
     for (let round = 0; round < SELF_ROUNDS_MAX; round++) {
       own.publish();
-      if (ring.drain(handle) === 0) return;
+      if (this.#read(this.self) === 0) return;
     }
+  }
+
+  /** Those rings that are marked, or all. What was taken of the marks when a handler throws is made up for by all, later. */
+  #readOthers(): number {
+    const all = this.#marksMissing;
+    this.#marksMissing = true;
+    let handled = this.#marks.take(this.#read);
+    if (all) for (let slot = 0; slot < this.#inlets.length; slot++) handled += this.#read(slot);
+    this.#marksMissing = false;
+    return handled;
   }
 
   /** Show what was sent, wake who sleeps, and sleep if there is nothing to do. */
@@ -133,7 +150,11 @@ export class Mesh {
     let owes = false;
     for (let slot = 0; slot < this.#links.length; slot++) {
       const link = this.#links[slot]!;
-      if (link.publish() && slot !== this.self) this.doorbell.ring(slot);
+      const shown = link.publish();
+      if (shown !== SHOWN.nothing && slot !== this.self) {
+        this.#marks.set(slot);
+        if (shown === SHOWN.urgent) this.doorbell.ring(slot);
+      }
       owes ||= link.owes;
     }
     if (owes) this.#retry();
@@ -146,6 +167,7 @@ export class Mesh {
     this.#inlets[rewire.slot]!.end.port.close();
     this.#links[rewire.slot] = new Link(rewire.outgoing);
     this.#inlets[rewire.slot] = this.#inlet(rewire.incoming, rewire.slot);
+    this.#marksMissing = true;
     for (const listener of this.#replaced) listener(rewire.slot);
     this.schedule();
   }

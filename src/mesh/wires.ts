@@ -22,7 +22,7 @@ export interface Wires {
   workers: number;
   outgoing: WireEnd[];
   incoming: WireEnd[];
-  /** One 64-byte line a slot, see doorbell.ts. */
+  /** {@link BELL_BYTES} a slot, see doorbell.ts and marks.ts. */
   bells: SharedArrayBuffer;
 }
 
@@ -40,7 +40,8 @@ export function createWire(ringBytes: number): { outgoing: WireEnd; incoming: Wi
   return { outgoing: { ring, oversizeBytes, port: port1 }, incoming: { ring, oversizeBytes, port: port2 } };
 }
 
-export const BELL_BYTES = 64;
+/** The first cache lines are used, see marks.ts. Enough for 2,016 slots. */
+export const BELL_BYTES = 256;
 
 export function createBells(workers: number): SharedArrayBuffer {
   return new SharedArrayBuffer((workers + 1) * BELL_BYTES);

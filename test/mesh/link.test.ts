@@ -1,7 +1,7 @@
 import { receiveMessageOnPort } from 'node:worker_threads';
 import { afterEach, describe, expect, it } from 'vitest';
 import { RingReader } from '../../src/lib/ring.js';
-import { Link, OVERSIZE_MAX_BYTES, OWED_MAX_BYTES } from '../../src/mesh/link.js';
+import { Link, OVERSIZE_MAX_BYTES, OWED_MAX_BYTES, SHOWN } from '../../src/mesh/link.js';
 import { RecordKind } from '../../src/mesh/records.js';
 import { createWire, type WireEnd } from '../../src/mesh/wires.js';
 
@@ -58,8 +58,8 @@ describe('a link', () => {
     const { link, receive } = createLink();
     expect([link.send(record('a1')), link.send(record('a2'))]).toEqual([true, true]);
     expect(receive()).toEqual([]);
-    expect(link.publish()).toBe(true);
-    expect(link.publish()).toBe(false);
+    expect(link.publish()).toBe(SHOWN.urgent);
+    expect(link.publish()).toBe(SHOWN.nothing);
     expect(receive()).toEqual(['a1', 'a2']);
   });
 
@@ -69,11 +69,11 @@ describe('a link', () => {
       const quiet = fill(createLink().link);
       for (const label of quiet) {
         link.mustSend(record(label), false);
-        expect(link.publish()).toBe(false);
+        expect(link.publish()).toBe(SHOWN.something);
       }
       expect(link.counters.owed).toBe(0);
       link[write](record('u'));
-      expect(link.publish()).toBe(true);
+      expect(link.publish()).toBe(SHOWN.urgent);
       expect(receive()).toEqual(quiet);
     }
   });
@@ -81,12 +81,12 @@ describe('a link', () => {
   it('wakes nobody for what is not urgent, unless something else goes along with it', () => {
     const { link, receive } = createLink();
     link.mustSend(record('m1'), false);
-    expect(link.publish()).toBe(false);
+    expect(link.publish()).toBe(SHOWN.something);
     expect(receive()).toEqual(['m1']);
     link.mustSend(record('m2'), false);
     link.send(record('a1'));
     link.mustSend(record('m3'), false);
-    expect(link.publish()).toBe(true);
+    expect(link.publish()).toBe(SHOWN.urgent);
     expect(receive()).toEqual(['m2', 'a1', 'm3']);
   });
 
@@ -111,7 +111,7 @@ describe('a link', () => {
     // The ring is empty, but what is owed has not been handed over.
     expect(link.send(record('b1', 8))).toBe(false);
     link.mustSend(record('m3', 8));
-    expect(link.publish()).toBe(true);
+    expect(link.publish()).toBe(SHOWN.urgent);
     expect(link.owes).toBe(false);
     expect(link.send(record('b2', 8))).toBe(true);
     link.publish();

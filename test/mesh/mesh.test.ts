@@ -1,6 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { ManualClock } from '../../src/lib/clock.js';
 import { RecordKind } from '../../src/mesh/records.js';
-import { createThreads, type TestThread } from './threads.js';
+import { createReplacementWires } from '../../src/mesh/wires.js';
+import { createThreads, TestThread } from './threads.js';
 
 const KIND = 31;
 const record = (label: string, bytes = label.length + 1): Buffer => {
@@ -32,7 +34,9 @@ describe('the mesh', () => {
     for (const thread of threads)
       for (const to of threads) thread.mesh.send(to.mesh.self, record(`to ${to.mesh.self}`));
     settle();
-    expect(heard).toEqual([0, 1, 2].map((to) => [0, 1, 2].map((from) => `${from}:to ${to}`)));
+    expect(heard.map((records) => records.sort())).toEqual(
+      [0, 1, 2].map((to) => [0, 1, 2].map((from) => `${from}:to ${to}`)),
+    );
   });
 
   it('never runs a handler inside the call that sends, also not to oneself', () => {
@@ -153,6 +157,42 @@ describe('the mesh', () => {
     thread.mesh.drain();
   });
 
+  it('still reads the rings that it had not come to when a handler threw', () => {
+    const { threads } = create(3);
+    const [a, b, c] = threads as [TestThread, TestThread, TestThread];
+    c.turn();
+    let fails = true;
+    const heard: number[] = [];
+    c.mesh.on(KIND, (_, from) => {
+      if (fails) throw new Error('broken');
+      heard.push(from);
+    });
+    for (const thread of [a, b]) {
+      thread.mesh.send(2, record('lost'));
+      thread.mesh.send(2, record('read'));
+      thread.mesh.publish();
+    }
+    expect(() => c.mesh.drain()).toThrow('broken');
+    fails = false;
+    c.mesh.drain();
+    expect(heard).toEqual([0, 1, 1]);
+  });
+
+  it('reads what it is not woken for when it is awake, and does not sleep before', () => {
+    const { threads } = create(2);
+    const [a, b] = threads as [TestThread, TestThread];
+    const heard = listen(b);
+    b.turn();
+    a.mesh.mustSend(1, record('quiet'), false);
+    a.mesh.publish();
+    expect(a.rung).toEqual([]);
+    b.mesh.publish();
+    expect(b.leftWork).toBe(true);
+    b.turn();
+    expect(heard).toEqual(['0:quiet']);
+    expect(b.leftWork).toBe(false);
+  });
+
   describe('when a thread is replaced', () => {
     it('forgets what was under way in either direction and goes on with the new one', () => {
       const { threads, settle, replace } = create(2);
@@ -177,6 +217,38 @@ describe('the mesh', () => {
       expect(heardByOld).toEqual([]);
       expect(heardByNew).toEqual(['0:to the new one', '0:large']);
       expect(heardByA).toEqual(['1:from the new one']);
+    });
+
+    it('reads what the new one sent before its wires were known here', () => {
+      const { threads } = create(2);
+      const [a] = threads as [TestThread];
+      const heard = listen(a);
+      a.turn();
+      const { wires, rewires } = createReplacementWires(1, 2, 4096, a.wires.bells);
+      const successor = new TestThread(wires, new ManualClock(0));
+      successor.mesh.send(0, record('early'));
+      successor.turn();
+      a.turn();
+      expect(heard).toEqual([]);
+      a.mesh.replace(rewires.get(0)!);
+      a.turn();
+      expect(heard).toEqual(['1:early']);
+      successor.mesh.close();
+    });
+
+    it('reads what was sent to it while its predecessor had yet to end', () => {
+      const { threads } = create(2);
+      const [a, old] = threads as [TestThread, TestThread];
+      const { wires, rewires } = createReplacementWires(1, 2, 4096, a.wires.bells);
+      a.mesh.replace(rewires.get(0)!);
+      a.mesh.send(1, record('early'));
+      a.turn();
+      old.turn();
+      const successor = new TestThread(wires, new ManualClock(0));
+      const heard = listen(successor);
+      successor.turn();
+      expect(heard).toEqual(['0:early']);
+      successor.mesh.close();
     });
 
     it('does not owe its successor what the old one did not take', () => {
