@@ -28,6 +28,10 @@ export interface Subscriber {
   readonly unidirectional: boolean;
   /** Queue a frame (one or more joined messages) for this turn's write. The bytes are shared: not to be modified. */
   write(frame: Bytes): void;
+  /** Whether there is nothing, nor can be, that a frame at the end of this turn would be joined with. */
+  ready(): boolean;
+  /** Write a frame now. If it cannot leave yet, it is queued as by {@link write}. */
+  send(frame: Bytes): void;
   /** A payload of one of its channels cannot be carried by its protocol: close with 3506. */
   inappropriate(): void;
 }
@@ -77,7 +81,7 @@ export interface Channels {
 
   /**
    * Subscribe. When `done` is called the member is live: every publication after the ack's position follows by
-   * `subscriber.write`, in order; a reply written inside `done` goes out before them.
+   * `subscriber.write` or `send`, in order; a reply written inside `done` goes out before them.
    * If the member is unsubscribed before that, `done` is not called.
    */
   subscribe(member: Member, call: SubscribeCall, done: Done<SubscribeAck>): void;

@@ -115,6 +115,15 @@ export class Client implements Session, Subscriber, OutboxOwner {
     this.outbox.write(frame);
   }
 
+  /** With more subscriptions, another channel may have something as well. */
+  ready(): boolean {
+    return this.subscriptions.size === 1 && this.outbox.idle && this.socket.alive;
+  }
+
+  send(frame: Bytes): void {
+    this.outbox.writeNow(frame);
+  }
+
   inappropriate(): void {
     this.outbox.seal(disconnects.inappropriateProtocol);
   }

@@ -51,6 +51,11 @@ export class Outbox implements Flushable {
     return this.state === 'blocked';
   }
 
+  /** Nothing is kept back, and nothing keeps a frame back. */
+  get idle(): boolean {
+    return this.state === 'open' && this.frames === null;
+  }
+
   write(frame: Bytes): void {
     if (this.state === 'shut') return;
     this.append(frame);
@@ -60,6 +65,12 @@ export class Outbox implements Flushable {
     } else if (this.waitingBytes > this.queueMaxBytes) {
       this.fail(disconnects.slow);
     }
+  }
+
+  /** A frame that leaves at once, unless something is ahead of it. */
+  writeNow(frame: Bytes): void {
+    if (this.idle) this.hand(frame);
+    else this.write(frame);
   }
 
   /** A frame in memory that is used again after the call: a large one leaves at once if it can, others are copied. */

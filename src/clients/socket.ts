@@ -10,6 +10,8 @@ export const BUFFERED = 0;
 export const DROPPED = 2;
 
 export interface Socket {
+  /** Nothing is written to one that is not. */
+  readonly alive: boolean;
   /** Write one frame. The bytes are read before the call returns. */
   send(frame: Bytes, binary: boolean): 0 | 1 | 2;
   /** Native WebSocket ping; only over `uni_websocket`, and where the peer asked for `framePingPong`. */

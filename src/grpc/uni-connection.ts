@@ -41,6 +41,10 @@ export class UniConnection implements Socket {
 
   // ---- Socket ----
 
+  get alive(): boolean {
+    return !this.ended;
+  }
+
   send(frame: Bytes): 0 | 1 | 2 {
     if (this.ended || !this.stream.writable) return DROPPED;
     return this.stream.write(toGrpcMessages(frame)) ? SENT : BUFFERED;

@@ -52,6 +52,11 @@ export class Connection implements Socket {
 
   // ---- Socket: what the session does ----
 
+  /** Looks at the native socket's object, too: who asks is about to write, and has it fetched from memory by this. */
+  get alive(): boolean {
+    return this.ws?.send !== undefined;
+  }
+
   send(frame: Bytes, binary: boolean): 0 | 1 | 2 {
     if (this.ws === undefined) return DROPPED;
     const result = this.ws.send(frame, binary, this.compresses(frame)) as 0 | 1 | 2;

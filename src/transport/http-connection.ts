@@ -34,6 +34,10 @@ export class HttpConnection implements Socket, StreamOwner {
 
   // ---- Socket ----
 
+  get alive(): boolean {
+    return !this.over;
+  }
+
   send(frame: Bytes): 0 | 1 | 2 {
     if (this.over) return DROPPED;
     return this.body.write(this.framing.wrap(frame)) ? SENT : BUFFERED;

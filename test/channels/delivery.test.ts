@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type ClassTraits, DeliveryClass, JOIN_MAX_BYTES } from '../../src/channels/delivery.js';
+import { type ClassTraits, DeliveryClass, JOIN_MAX_BYTES, ROW_MIN_MEMBERS } from '../../src/channels/delivery.js';
 import { compileFilter } from '../../src/channels/filter.js';
 import { jsonCodec } from '../../src/protocol/json.js';
 import { protobufCodec } from '../../src/protocol/protobuf.js';
@@ -34,6 +34,37 @@ describe('a delivery class', () => {
     for (const member of members) expect(member.frames).toHaveLength(1);
     expect(members[49]!.frames[0]!.toString()).toBe(
       [1, 2, 3].map((n) => `{"push":{"channel":"news","pub":{"data":{"n":${n}},"offset":${n}}}}`).join('\n'),
+    );
+  });
+
+  it('sends at once to members that have nothing else to join, and queues for the others; each gets it once', () => {
+    const { cls, turn, members } = create(100);
+    for (const [i, { subscriber }] of members.entries()) subscriber.lone = i % 3 > 0;
+    cls.publication(publication('1'));
+    turn.end();
+    expect(members.map(({ frames }) => frames.length)).toEqual(members.map(() => 1));
+    expect(members.map(({ subscriber }) => subscriber.sent)).toEqual(members.map((_, i) => (i % 3 > 0 ? 1 : 0)));
+  });
+
+  it('queues what somebody new must not get: more may come in the turn', () => {
+    const { cls, turn, members } = create(ROW_MIN_MEMBERS);
+    const { subscriber } = members[0]!;
+    subscriber.lone = true;
+    cls.publication(publication('1'));
+    cls.add(new TestMember());
+    expect([subscriber.frames.length, subscriber.sent]).toEqual([1, 0]);
+    cls.publication(publication('2'));
+    turn.end();
+    expect([subscriber.frames.length, subscriber.sent]).toEqual([2, 1]);
+  });
+
+  it('queues for few members', () => {
+    const { cls, turn, members } = create(ROW_MIN_MEMBERS - 1);
+    for (const { subscriber } of members) subscriber.lone = true;
+    cls.publication(publication('1'));
+    turn.end();
+    expect(members.map(({ frames, subscriber }) => [frames.length, subscriber.sent])).toEqual(
+      members.map(() => [1, 0]),
     );
   });
 

@@ -8,6 +8,9 @@ import type { Publication } from '../../src/protocol/messages.js';
 
 class TestSubscriber implements Subscriber {
   readonly frames: Buffer[] = [];
+  /** Has no other subscription. */
+  lone = false;
+  sent = 0;
   inappropriates = 0;
   onWrite: () => void = () => {};
   onInappropriate: () => void = () => {};
@@ -16,6 +19,15 @@ class TestSubscriber implements Subscriber {
     readonly codec: Codec,
     readonly unidirectional: boolean,
   ) {}
+
+  ready(): boolean {
+    return this.lone;
+  }
+
+  send(frame: Uint8Array): void {
+    this.sent++;
+    this.write(frame);
+  }
 
   write(frame: Uint8Array): void {
     this.frames.push(Buffer.from(frame));

@@ -74,6 +74,21 @@ describe('commands one after the other', () => {
   });
 });
 
+describe('ready to be sent to at once', () => {
+  test('is who has one subscription and nothing queued', async () => {
+    const rig = new Rig(insecure);
+    const connection = await rig.connect();
+    const { client } = connection;
+    connection.say({ id: 2, subscribe: { channel: 'a' } });
+    expect(client.ready()).toBe(false);
+    connection.read();
+    expect(client.ready()).toBe(true);
+    connection.say({ id: 3, subscribe: { channel: 'b' } });
+    connection.read();
+    expect(client.ready()).toBe(false);
+  });
+});
+
 describe('faults', () => {
   test.each(['', '{', '{"id":1}\n\n{"id":2}', '[]'])('frame %j is malformed', async (frame) => {
     const rig = new Rig(insecure);

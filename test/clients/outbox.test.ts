@@ -50,6 +50,28 @@ describe('joining', () => {
     expect(written()).toEqual(['1', '2']);
   });
 
+  test('a frame that is to leave at once does, if nothing is ahead of it', () => {
+    expect(outbox.idle).toBe(true);
+    outbox.writeNow(Buffer.from('1'));
+    expect(written()).toEqual(['1']);
+    outbox.write(Buffer.from('2'));
+    expect(outbox.idle).toBe(false);
+    outbox.writeNow(Buffer.from('3'));
+    turn.runNow();
+    expect(written()).toEqual(['1', '2\n3']);
+    socket.answer = BUFFERED;
+    outbox.writeNow(Buffer.from('4'));
+    expect([outbox.idle, outbox.blocked]).toEqual([false, true]);
+    outbox.writeNow(Buffer.from('5'));
+    socket.answer = SENT;
+    outbox.drained();
+    expect(written()).toEqual(['1', '2\n3', '4', '5']);
+    outbox.shut();
+    outbox.writeNow(Buffer.from('6'));
+    turn.runNow();
+    expect(written()).toHaveLength(4);
+  });
+
   test('a borrowed frame is copied, unless it is large: then it leaves at once', () => {
     const small = Buffer.from('1');
     outbox.writeBorrowed(small);

@@ -13,6 +13,10 @@ export class FakeSocket implements Socket {
   /** What the next sends answer. */
   answer: typeof SENT | typeof BUFFERED | typeof DROPPED = SENT;
 
+  get alive(): boolean {
+    return this.closed === undefined && !this.destroyed;
+  }
+
   send(frame: Uint8Array, binary: boolean): 0 | 1 | 2 {
     if (this.closed !== undefined || this.destroyed) throw new Error('written after the end');
     this.binary = binary;

@@ -121,6 +121,14 @@ export class SimClient implements Subscriber {
     return this.member === undefined || this.thread.dead;
   }
 
+  ready(): boolean {
+    return true;
+  }
+
+  send(frame: Uint8Array): void {
+    this.write(frame);
+  }
+
   write(frame: Uint8Array): void {
     if (this.member === undefined) return;
     if (!this.live) {

@@ -109,6 +109,7 @@ describe('stalls', () => {
   let watch: StallWatch;
   const socket = (): Socket => {
     const fake: Socket = {
+      alive: true,
       send: () => 1,
       ping: () => {},
       end: () => {},
