@@ -2,7 +2,7 @@
  * Everything about a connection that happens at a time: pings and their pongs, presence renewal, expiry, and the closing
  * of stale, stuck and half-closed connections. One entry in the worker's timer wheel a connection, set to the earliest.
  */
-import { TimerEntry } from '../lib/timer-wheel.js';
+import { NEVER, TimerEntry } from '../lib/timer-wheel.js';
 import { type Disconnect, disconnects } from '../protocol/codes.js';
 import type { Client } from './client.js';
 import type { Subscription } from './subscription.js';
@@ -19,11 +19,8 @@ const PINGS_TOGETHER = 64;
 /** By this part of the interval, at most, a first ping comes early for that. */
 const PING_STEPS_MIN = 32;
 
-/** No such deadline. */
-const NEVER = Number.POSITIVE_INFINITY;
-
 export class Keepalive extends TimerEntry {
-  /** Milliseconds since the epoch, all of them. */
+  /** Ticks of the wheel, all of them. */
   private pingAt = NEVER;
   private pongBy = NEVER;
   private presenceAt = NEVER;
@@ -38,8 +35,8 @@ export class Keepalive extends TimerEntry {
 
   constructor(private readonly client: Client) {
     super();
-    const { clock, config } = client.deps;
-    if (config.client.stale_close_delay > 0) this.closeBy = clock.now() + config.client.stale_close_delay;
+    const { stale_close_delay } = client.deps.config.client;
+    if (stale_close_delay > 0) this.closeBy = this.in(stale_close_delay);
     this.arm();
   }
 
@@ -57,7 +54,7 @@ export class Keepalive extends TimerEntry {
     const { config, renewals } = this.client.deps;
     // The delay is for clients that renew their connection themselves, a little late.
     const delayMs = renewals.connection === undefined ? config.client.expired_close_delay : 0;
-    this.expireBy = deadline(this.client.expireAt, delayMs);
+    this.expireBy = this.deadline(this.client.expireAt, delayMs);
     this.arm();
   }
 
@@ -65,9 +62,9 @@ export class Keepalive extends TimerEntry {
   subscribed(subscription: Subscription): void {
     const { config } = this.client.deps;
     if (subscription.presence && this.presenceAt === NEVER) {
-      this.presenceAt = this.spread(config.client.presence_update_interval);
+      this.presenceAt = this.in(this.spread(config.client.presence_update_interval));
     }
-    const expires = deadline(subscription.expireAt, config.client.expired_sub_close_delay);
+    const expires = this.deadline(subscription.expireAt, config.client.expired_sub_close_delay);
     this.subscriptionsExpireBy = Math.min(this.subscriptionsExpireBy, expires);
     this.arm();
   }
@@ -82,13 +79,17 @@ export class Keepalive extends TimerEntry {
   /** A native pong. Unlike a protocol pong it may come unasked. */
   ponged(): void {
     this.awaitingPong = false;
+    if (this.pongBy === NEVER) return;
     this.pongBy = NEVER;
+    // Moved now, while all of it is in the cache, rather than when the deadline comes that nobody needs any more.
+    this.armed = NEVER;
+    this.arm();
   }
 
   blocked(): void {
     const { transport, deps } = this.client;
     const { write_timeout } = transport === 'uni_websocket' ? deps.config.uni_websocket : deps.config.websocket;
-    this.drainBy = deps.clock.now() + (write_timeout || DEFAULT_WRITE_TIMEOUT_MS);
+    this.drainBy = this.in(write_timeout || DEFAULT_WRITE_TIMEOUT_MS);
     this.arm();
   }
 
@@ -99,7 +100,7 @@ export class Keepalive extends TimerEntry {
   /** The close frame is on its way: all that is left to wait for is the peer's. */
   closing(): void {
     this.cancelAll();
-    this.closeBy = this.client.deps.clock.now() + CLOSE_WAIT_MS;
+    this.closeBy = this.in(CLOSE_WAIT_MS);
     this.arm();
   }
 
@@ -112,7 +113,7 @@ export class Keepalive extends TimerEntry {
   /** The wheel's call. It may come early, when a deadline was moved away. */
   override expire(): void {
     this.armed = NEVER;
-    this.run(this.client.deps.clock.now());
+    this.run(this.client.deps.wheel.tick);
     this.arm();
   }
 
@@ -129,8 +130,8 @@ export class Keepalive extends TimerEntry {
       if (now >= this.expireBy) this.renewConnection();
       if (now >= this.subscriptionsExpireBy) this.expireSubscriptions(now);
       if (client.ending) return;
-      if (now >= this.presenceAt) this.renewPresence(now);
-      if (now >= this.pingAt) this.ping(now);
+      if (now >= this.presenceAt) this.renewPresence();
+      if (now >= this.pingAt) this.ping();
     }
   }
 
@@ -143,14 +144,14 @@ export class Keepalive extends TimerEntry {
     return now >= this.expireBy && !renewed ? disconnects.expired : undefined;
   }
 
-  private ping(now: number): void {
+  private ping(): void {
     const { client } = this;
     const { intervalMs, pongTimeoutMs, message, frame } = pingsFor(client);
     if (frame) client.socket.ping();
     if (message) client.write(client.codec.ping);
     this.awaitingPong = true;
-    this.pingAt = this.together(now + intervalMs, intervalMs);
-    if (pongTimeoutMs > 0) this.pongBy = now + pongTimeoutMs;
+    this.pingAt = this.together(intervalMs, intervalMs);
+    if (pongTimeoutMs > 0) this.pongBy = this.in(pongTimeoutMs);
   }
 
   private renewConnection(): void {
@@ -158,13 +159,13 @@ export class Keepalive extends TimerEntry {
     this.client.deps.renewals.connection?.(this.client);
   }
 
-  private renewPresence(now: number): void {
+  private renewPresence(): void {
     const { client } = this;
     this.presenceAt = NEVER;
     for (const subscription of client.subscriptions.all()) {
       if (!subscription.presence || subscription.state !== 'live') continue;
       subscription.renewPresence();
-      this.presenceAt = now + client.deps.config.client.presence_update_interval;
+      this.presenceAt = this.in(client.deps.config.client.presence_update_interval);
     }
   }
 
@@ -172,7 +173,7 @@ export class Keepalive extends TimerEntry {
     const { client } = this;
     this.subscriptionsExpireBy = NEVER;
     for (const subscription of client.subscriptions.all()) {
-      const expires = deadline(subscription.expireAt, client.deps.config.client.expired_sub_close_delay);
+      const expires = this.deadline(subscription.expireAt, client.deps.config.client.expired_sub_close_delay);
       if (now >= expires) this.expireSubscription(subscription);
       else this.subscriptionsExpireBy = Math.min(this.subscriptionsExpireBy, expires);
     }
@@ -184,22 +185,31 @@ export class Keepalive extends TimerEntry {
     if (!renewed) subscription.expired();
   }
 
-  /** Between half of `intervalMs` and all of it from now: connections that came together do not stay together. */
+  /** Between half of `intervalMs` and all of it: connections that came together do not stay together. */
   private spread(intervalMs: number): number {
-    const { clock, random } = this.client.deps;
-    return clock.now() + Math.floor((intervalMs / 2) * (1 + random()));
+    return Math.floor((intervalMs / 2) * (1 + this.client.deps.random()));
   }
 
   /**
-   * The latest time until `at` at which others are due as well. The ping interval has 32 such times, or twice or four times
+   * The latest time until `inMs` from now at which others are due as well. The ping interval has 32 such times, or twice or four times
    * as many and so on: so however many connections come and go, each keeps its time, an interval after the other.
    */
-  private together(at: number, intervalMs: number): number {
-    const { registry } = this.client.deps;
+  private together(inMs: number, intervalMs: number): number {
+    const { registry, wheel, clock } = this.client.deps;
     let steps = PING_STEPS_MIN;
     while (registry.clients > steps * PINGS_TOGETHER) steps *= 2;
     const stepMs = intervalMs / steps;
-    return Math.floor(at / stepMs) * stepMs;
+    return wheel.tickAt(Math.floor((clock.now() + inMs) / stepMs) * stepMs);
+  }
+
+  private in(ms: number): number {
+    const { wheel, clock } = this.client.deps;
+    return wheel.tickAt(clock.now() + ms);
+  }
+
+  /** @param expireAt  Unix seconds, 0 for never. */
+  private deadline(expireAt: number, delayMs: number): number {
+    return expireAt > 0 ? this.client.deps.wheel.tickAt(expireAt * 1000 + delayMs) : NEVER;
   }
 
   private arm(): void {
@@ -214,7 +224,7 @@ export class Keepalive extends TimerEntry {
     );
     if (at >= this.armed) return;
     this.armed = at;
-    this.client.deps.wheel.schedule(this, at);
+    this.client.deps.wheel.scheduleTick(this, at);
   }
 
   private cancelAll(): void {
@@ -226,9 +236,4 @@ export class Keepalive extends TimerEntry {
     this.drainBy = NEVER;
     this.closeBy = NEVER;
   }
-}
-
-/** @param expireAt  Unix seconds, 0 for never. */
-function deadline(expireAt: number, delayMs: number): number {
-  return expireAt > 0 ? expireAt * 1000 + delayMs : NEVER;
 }

@@ -51,6 +51,9 @@ function unlink(entry: TimerEntry): void {
   entry.after = null;
 }
 
+/** A tick later than all others. It is a small integer as they are, which an object holds without a number beside it. */
+export const NEVER = 2 ** 31 - 1;
+
 export interface TimerWheelOptions {
   /** Start, in the same time as deadlines are given in. */
   now: number;
@@ -67,7 +70,7 @@ export class TimerWheel {
   readonly #slots: Ring[];
   /** Taken from the slots, not yet expired. Outlives an `expire` that throws. */
   readonly #due = new Ring();
-  /** Counted from the start, so that it stays a small integer. */
+  /** Counted from the start, so that it stays a small integer: for seven years of tenths of a second. */
   #tick = 0;
   #size = 0;
   /** Set while it runs with real time. */
@@ -90,12 +93,27 @@ export class TimerWheel {
     return this.#size;
   }
 
+  /** The tick whose entries expire, while they do. */
+  get tick(): number {
+    return this.#tick;
+  }
+
+  /** The first tick not before `atMs`; 0 for all times before the start. */
+  tickAt(atMs: number): number {
+    const tick = Math.ceil((atMs - this.#startMs) / this.granularityMs);
+    return Math.min(Math.max(tick, 0), NEVER) | 0;
+  }
+
   /**
    * Have `entry.expire()` called once, in the first {@link advance} to a time not before `atMs`, rounded up to the
    * granularity. Replaces the entry's earlier deadline. One in the past comes with the next tick.
    */
   schedule(entry: TimerEntry, atMs: number): void {
-    const tick = Math.max(Math.ceil((atMs - this.#startMs) / this.granularityMs), this.#tick + 1);
+    this.scheduleTick(entry, this.tickAt(atMs));
+  }
+
+  scheduleTick(entry: TimerEntry, at: number): void {
+    const tick = Math.max(at, this.#tick + 1);
     if (entry.before === null) this.#size++;
     else unlink(entry);
     entry.tick = tick;

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { type Connection, Rig, START_SECONDS, token } from '../support/rig.js';
 
 const insecure = { client: { insecure: true } };
@@ -34,6 +34,18 @@ describe('pings', () => {
     // First pings fall on half of the 32 times of an interval.
     expect(pinged).toHaveLength(32);
     expect(pinged.slice(16)).toEqual(pinged.slice(0, 16));
+  });
+
+  test('one that is answered in time costs one deadline', async () => {
+    const rig = new Rig(insecure);
+    const connection = await rig.connect();
+    rig.advance(12_500);
+    const expire = vi.spyOn(connection.client.keepalive, 'expire');
+    for (const times of [1, 2, 3]) {
+      connection.client.receive(Buffer.from('{}'));
+      rig.advance(25_000);
+      expect(expire).toHaveBeenCalledTimes(times);
+    }
   });
 
   test('a client that does not answer is closed with 3012', async () => {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test, vi } from 'vitest';
 import { ManualClock } from '../../src/lib/clock.js';
-import { TimerEntry, TimerWheel } from '../../src/lib/timer-wheel.js';
+import { NEVER, TimerEntry, TimerWheel } from '../../src/lib/timer-wheel.js';
 
 class Recorded extends TimerEntry {
   constructor(
@@ -41,6 +41,12 @@ describe('TimerWheel', () => {
     expect(log).toEqual([]);
     wheel.advance(START + 100);
     expect(log).toEqual(['a']);
+  });
+
+  test('ticks are small integers, whatever the time', () => {
+    const wheel = new TimerWheel({ now: START });
+    const times = [0, START, START + 1, START + 100, START + 101, START + 1e12, Number.POSITIVE_INFINITY];
+    expect(times.map((time) => wheel.tickAt(time))).toEqual([0, 0, 1, 1, 2, NEVER, NEVER]);
   });
 
   test('scheduling again moves the deadline, either way', () => {
