@@ -89,11 +89,13 @@ export class RespReader {
 
   /**
    * @param chunk  borrowed.
+   * @param room  bytes in front of it in the same memory that may be overwritten, with what was not complete before.
    * @throws RespSyntaxError, and whatever the sink throws. The reader is of no use then.
    */
-  feed(chunk: Buffer): void {
+  feed(chunk: Buffer, room = 0): void {
+    if (this.#stopped) return;
     // Replies are kept, and there may be many strings in one. Messages are not.
-    if (this.#stopped || !this.#take(this.#messages ? chunk : Buffer.from(chunk))) return;
+    if (!(this.#messages ? this.#take(chunk, room) : this.#take(Buffer.from(chunk), 0))) return;
     const buffer = this.#buffer;
     while (this.#pos < buffer.length && this.#element()) if (this.#stopped) return;
     if (this.#pos === buffer.length) return;
@@ -107,7 +109,7 @@ export class RespReader {
   }
 
   /** @returns whether there is enough to go on. */
-  #take(chunk: Buffer): boolean {
+  #take(chunk: Buffer, room: number): boolean {
     this.#buffer = chunk;
     this.#pos = 0;
     if (this.#waitingBytes === 0) return true;
@@ -117,7 +119,8 @@ export class RespReader {
       return false;
     }
     this.#waiting.push(chunk);
-    this.#buffer = Buffer.concat(this.#waiting, this.#waitingBytes);
+    const fits = this.#waitingBytes - chunk.length <= room;
+    this.#buffer = fits ? joinedInPlace(this.#waiting, this.#waitingBytes) : Buffer.concat(this.#waiting);
     this.#waiting.length = 0;
     this.#waitingBytes = 0;
     return true;
@@ -275,4 +278,16 @@ export class RespReader {
   #expectCrLf(at: number): void {
     if (this.#buffer[at] !== CR || this.#buffer[at + 1] !== LF) throw new RespSyntaxError('CR LF expected');
   }
+}
+
+/** All chunks, in front of the last one, where it is. */
+function joinedInPlace(chunks: readonly Buffer[], bytes: number): Buffer {
+  const last = chunks.at(-1)!;
+  const all = Buffer.from(last.buffer, last.byteOffset + last.length - bytes, bytes);
+  let at = 0;
+  for (let i = 0; i < chunks.length - 1; i++) {
+    all.set(chunks[i]!, at);
+    at += chunks[i]!.length;
+  }
+  return all;
 }

@@ -34,14 +34,19 @@ const encode = (value: RespValue): Buffer => {
 const message = (channel: string, payload: Uint8Array): Buffer =>
   encode([Buffer.from('message'), Buffer.from(channel), Buffer.from(payload)]);
 
-/** Feed in pieces of the given sizes, over and over. */
+const ROOM = 24;
+const NOT_LENT = Buffer.alloc(64, 0x55);
+
+/** Feed in pieces of the given sizes, over and over; every other one with room in front of it. */
 function feed(reader: RespReader, bytes: Buffer, sizes: readonly number[]): void {
   for (let at = 0, i = 0; at < bytes.length; i++) {
     const size = sizes[i % sizes.length]!;
-    const chunk = Buffer.from(bytes.subarray(at, at + size));
-    reader.feed(chunk);
+    const room = i % 2 === 0 ? 0 : ROOM;
+    const memory = Buffer.concat([NOT_LENT, Buffer.alloc(room), bytes.subarray(at, at + size)]);
+    reader.feed(memory.subarray(NOT_LENT.length + room), room);
+    expect(memory.subarray(0, NOT_LENT.length)).toEqual(NOT_LENT);
     // It was borrowed.
-    chunk.fill(0xff);
+    memory.fill(0xff);
     at += size;
   }
 }

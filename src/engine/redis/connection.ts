@@ -138,7 +138,7 @@ export class Connection {
     const { socket } = line;
     const reader = this.user.createReader();
     this.#reader = reader;
-    line.receive = (bytes) => this.#receive(reader, bytes);
+    line.receive = (bytes, room) => this.#receive(reader, bytes, room);
     const over = new Promise<void>((resolve) => {
       socket.once('close', () => {
         if (this.#socket === socket) this.drop(closeReason(socket).message);
@@ -152,9 +152,9 @@ export class Connection {
     return over;
   }
 
-  #receive(reader: RespReader, bytes: Buffer): void {
+  #receive(reader: RespReader, bytes: Buffer, room: number): void {
     try {
-      reader.feed(bytes);
+      reader.feed(bytes, room);
     } catch (error) {
       if (!(error instanceof RespSyntaxError)) throw error;
       this.drop(`what the server sends is not RESP: ${error.message}`);

@@ -11,21 +11,23 @@ const KEEP_ALIVE_MS = 15_000;
 
 /** Of one read. */
 const READ_BYTES = 64 << 10;
+/** For the beginning of what the last read has cut in two. Longer beginnings are joined elsewhere. */
+const ROOM_BYTES = 4 << 10;
 
 /** A socket that reads into the same memory again and again. */
 export interface Line {
   readonly socket: Socket;
-  /** Takes what is read next. The bytes are borrowed, and may be overwritten. */
-  receive: (bytes: Buffer) => void;
+  /** Takes what is read next. The bytes are borrowed, and may be overwritten, as may be `room` bytes in front of them. */
+  receive: (bytes: Buffer, room: number) => void;
 }
 
 /** Not connected yet: see {@link connected}. Why it closed is in its socket's `errored`. */
 export function openLine({ host, port }: Endpoint, tls: ConnectionOptions | undefined): Line {
-  const memory = Buffer.allocUnsafeSlow(READ_BYTES);
+  const memory = Buffer.allocUnsafeSlow(ROOM_BYTES + READ_BYTES).subarray(ROOM_BYTES);
   const onread = {
     buffer: memory,
     callback: (bytes: number): boolean => {
-      line.receive(memory.subarray(0, bytes));
+      line.receive(memory.subarray(0, bytes), ROOM_BYTES);
       return true;
     },
   };
