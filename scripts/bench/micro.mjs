@@ -33,6 +33,7 @@ const DEFAULTS = {
   rounds: '20000', // there and back
   repeats: '3',
   milliseconds: '300', // for each measurement within one thread
+  'warmup-operations': '400000', // before each of those with Redis
   ring: '1048576', // bytes of a ring, and under way in a MessagePort
 };
 
@@ -48,6 +49,7 @@ await runBench(async () => {
     rounds: number('rounds', 1, 100_000_000),
     repeats: number('repeats', 1, 100),
     milliseconds: number('milliseconds', 1, 60_000),
+    warmupOperations: number('warmup-operations', 1, 100_000_000),
     ring: 2 ** Math.floor(Math.log2(number('ring', 65_536, 1 << 30))),
   };
   const report = {};

@@ -13,7 +13,8 @@ interface Row {
 }
 
 it('measures every candidate at every size and reports as JSON on the last line', async () => {
-  const args = ['--records', '1000', '--rounds', '100', '--repeats', '1', '--milliseconds', '5', '--ring', '70000'];
+  const briefly = ['--rounds', '100', '--repeats', '1', '--milliseconds', '5', '--warmup-operations', '1000'];
+  const args = ['--records', '1000', ...briefly, '--ring', '70000'];
   const { stdout } = await run(...args);
   const report = JSON.parse(stdout.trimEnd().split('\n').at(-1)!) as Record<string, Row[]>;
   expect(report).toMatchObject({ bench: 'micro', records: 1000, rounds: 100, repeats: 1, ring: 65_536 });

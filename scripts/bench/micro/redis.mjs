@@ -20,8 +20,6 @@ const BATCH = 64;
 const CHANNELS = 64;
 /** Messages that Redis sends for one command, so that asking for them costs nothing here. */
 const BURST = 2000;
-/** What runs once a batch is compiled after thousands of them, and compiling costs more than what is to be measured. */
-const WARM_UP_OPERATIONS = 400_000;
 /** Engine and floor, in turn. */
 const ROUNDS = 8;
 const FLOOD = `for i = 1, ${BURST} do redis.call('PUBLISH', KEYS[1], ARGV[1]) end`;
@@ -55,10 +53,13 @@ async function run(isOver, count, step) {
 const sum = (runs, field) => runs.reduce((total, run) => total + run[field], 0);
 const perOperation = (runs) => sum(runs, 'cpuUs') / sum(runs, 'operations');
 
-/** @param floor  a step of as many operations, too. */
-async function measure(name, milliseconds, count, step, floor) {
+/**
+ * What runs once a batch is compiled after thousands of them, and compiling costs more than what is to be measured: hence so
+ * many operations in front. @param floor  a step of as many operations, too.
+ */
+async function measure(name, { milliseconds, warmupOperations }, count, step, floor) {
   const runs = new Map([step, floor].map((each) => [each, []]));
-  for (const each of runs.keys()) await run((operations) => operations >= WARM_UP_OPERATIONS, count, each);
+  for (const each of runs.keys()) await run((operations) => operations >= warmupOperations, count, each);
   for (let round = 0; round < ROUNDS; round++)
     for (const each of round % 2 === 0 ? [step, floor] : [floor, step])
       runs.get(each).push(await run((_, ms) => ms >= milliseconds / ROUNDS, count, each));
@@ -104,7 +105,7 @@ async function heard(redis, channels, publish) {
 const bulks = (parts) => parts.map((part) => `$${part.length}\r\n${part}\r\n`).join('');
 
 /** @returns {Promise<{name: string, perSecond: number, cpuUs: number, floorUs: number, timesFloor: number}[]>} */
-export async function measureRedis({ milliseconds }) {
+export async function measureRedis(options) {
   const store = await startRedis();
   const redis = new Redis(`redis://${store.address}`);
   const config = defaultConfig();
@@ -128,15 +129,15 @@ export async function measureRedis({ milliseconds }) {
     const listener = new Bare(store.address, (_, bytes) => bytes);
     bare.push(writer, listener);
     const rows = [];
-    for (const [name, options, lines] of [
+    for (const [name, kept, lines] of [
       ['publish', PLAIN, BATCH],
       ['publish with history', WITH_HISTORY, 1 + BATCH],
     ]) {
-      const step = publish(options);
+      const step = publish(kept);
       // Before, so that what is recorded is what is sent when Redis has the script, and its epochs are known.
       await step();
       const bytes = await written(step);
-      rows.push(await measure(name, milliseconds, BATCH, step, () => writer.exchange(bytes, lines)));
+      rows.push(await measure(name, options, BATCH, step, () => writer.exchange(bytes, lines)));
     }
     const { names, payload } = await heard(redis, channels, publish(PLAIN));
     const flood = (name) => redis.eval(FLOOD, 1, name, payload);
@@ -151,7 +152,7 @@ export async function measureRedis({ milliseconds }) {
     };
     const bytes = BURST * `*3\r\n${bulks(['message', names[1], payload.toString('latin1')])}`.length;
     const floor = () => Promise.all([listener.expect(bytes), flood(names[1])]);
-    rows.push(await measure('receive', milliseconds, BURST, hear, floor));
+    rows.push(await measure('receive', options, BURST, hear, floor));
     return rows;
   } finally {
     for (const socket of bare) socket.close();
