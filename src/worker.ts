@@ -22,6 +22,7 @@ import { clientHeaders, type Endpoint, endpoints } from './endpoints.js';
 import { openEngine } from './engine/open.js';
 import type { GrpcListener } from './grpc/listener.js';
 import { monotonicClock, systemClock } from './lib/clock.js';
+import { PassingMap } from './lib/passing-map.js';
 import { TimerWheel } from './lib/timer-wheel.js';
 import { createLog } from './observe/log.js';
 import { codecFor } from './protocol/codecs.js';
@@ -144,7 +145,7 @@ const clientDeps: ClientDeps = {
 
 const admission = new Admission(boot.admission, config.client);
 /** All connections, also those that have yet to say who they are. */
-const sessions = new Set<Client>();
+const sessions = new PassingMap<Client, Client>();
 let draining = false;
 
 class CountedClient extends Client {
@@ -156,7 +157,7 @@ class CountedClient extends Client {
 
 function openSession(socket: Socket, peer: Peer): Client {
   const client = new CountedClient(clientDeps, socket, codecFor(peer.protocol), peer);
-  sessions.add(client);
+  sessions.set(client, client);
   admission.opened();
   // It was on its way here when the acceptor stopped.
   if (draining) client.disconnect(disconnects.shutdown);
@@ -249,7 +250,7 @@ async function close(): Promise<void> {
 function drain(): void {
   draining = true;
   for (const listener of grpc) listener.drain();
-  for (const client of sessions) client.disconnect(disconnects.shutdown);
+  for (const client of sessions.keys()) client.disconnect(disconnects.shutdown);
   tell({ type: 'drained' });
 }
 

@@ -6,6 +6,7 @@ import type { HistoryFilter, PresenceStats, PublishResult } from '../engine/engi
 import { type ByteReader, ByteWriter, retained } from '../lib/bytes.js';
 import type { Clock } from '../lib/clock.js';
 import { hash32 } from '../lib/hash.js';
+import { PassingMap } from '../lib/passing-map.js';
 import type { Turn } from '../lib/turn.js';
 import type { Calls, Pending } from '../mesh/calls.js';
 import type { Mesh } from '../mesh/mesh.js';
@@ -38,8 +39,8 @@ export interface EdgeDeps {
 }
 
 export class Edge implements Channels {
-  readonly #byName = new Map<string, EdgeChannel>();
-  readonly #byId = new Map<number, EdgeChannel>();
+  readonly #byName = new PassingMap<string, EdgeChannel>();
+  readonly #byId = new PassingMap<number, EdgeChannel>();
   readonly #out = new ByteWriter(4096);
   readonly #mesh: Mesh;
   readonly #calls: Calls;

@@ -21,6 +21,7 @@ import type {
   PresenceManager,
 } from '../engine/engine.js';
 import type { ByteReader } from '../lib/bytes.js';
+import { PassingMap } from '../lib/passing-map.js';
 import { Sweep } from '../lib/sweep.js';
 import type { Calls, Ticket } from '../mesh/calls.js';
 import type { Mesh } from '../mesh/mesh.js';
@@ -67,7 +68,7 @@ const nothing = (): void => {};
 export class Owner implements BrokerSink, AttachingHost, FollowerHost, LastSeenHost {
   readonly recoveryMaxPublications: number;
   readonly later: (ms: number, run: () => void) => void;
-  readonly #channels = new Map<string, OwnedChannel>();
+  readonly #channels = new PassingMap<string, OwnedChannel>();
   readonly #check: Sweep<string, OwnedChannel>;
   readonly #broker: Broker;
   readonly #streams: Streams;

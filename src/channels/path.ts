@@ -101,7 +101,10 @@ export function fanOut(
 }
 
 /** 4. At the worker. @returns the number it came for, if the worker no longer has that channel. */
-export function deliver(channels: ReadonlyMap<number, EdgeChannel>, record: ByteReader): number | undefined {
+export function deliver(
+  channels: Pick<ReadonlyMap<number, EdgeChannel>, 'get'>,
+  record: ByteReader,
+): number | undefined {
   const edgeId = record.u32le();
   const channel = channels.get(edgeId);
   if (channel === undefined) return edgeId;

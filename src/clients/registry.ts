@@ -1,13 +1,14 @@
+import { PassingMap } from '../lib/passing-map.js';
 import type { Client } from './client.js';
 import type { Target } from './control-ops.js';
 
 /** This worker's authenticated connections, by client id and by user. */
 export class Registry {
-  private readonly byId = new Map<string, Client>();
+  private readonly byId = new PassingMap<string, Client>();
   /** A user's connections are linked through the clients themselves: most users have one. */
-  private readonly byUser = new Map<string, Client>();
+  private readonly byUser = new PassingMap<string, Client>();
   /** Those that have a session. */
-  private readonly bySession = new Map<string, Client>();
+  private readonly bySession = new PassingMap<string, Client>();
   /** Live subscriptions, kept by the clients. */
   subscriptions = 0;
 
@@ -49,7 +50,7 @@ export class Registry {
 
   remove(client: Client): void {
     if (!this.byId.delete(client.id)) return;
-    this.bySession.delete(client.session);
+    if (client.session !== '') this.bySession.delete(client.session);
     const { previousOfUser: previous, nextOfUser: next } = client;
     if (next !== null) next.previousOfUser = previous;
     if (previous !== null) previous.nextOfUser = next;

@@ -15,7 +15,7 @@ export class Sweep<K, V> {
    * @param minEntries  visited in each run, if there are as many.
    */
   constructor(
-    private readonly map: ReadonlyMap<K, V>,
+    private readonly map: Pick<ReadonlyMap<K, V>, 'size' | 'entries'>,
     private readonly visit: (value: V, key: K, nowMs: number) => void,
     private readonly runs = SWEEP_RUNS,
     private readonly minEntries = SWEEP_MIN_ENTRIES,
