@@ -78,8 +78,8 @@ export function base64(reader: JsonReader): Bytes | undefined {
 /** RFC 7519 NumericDate. A number in quotes is accepted too: Centrifugo accepts it and some backends send it. */
 function numericDate(reader: JsonReader): number | undefined {
   if (reader.isNull()) return undefined;
-  const written = reader.raw().toString('latin1');
-  const digits = written.startsWith('"') ? written.slice(1, -1) : written;
+  if (!reader.isString()) return reader.number();
+  const digits = reader.raw().toString('latin1').slice(1, -1);
   if (!JSON_NUMBER.test(digits)) throw new JsonError('date is not a number');
   return Number(digits);
 }

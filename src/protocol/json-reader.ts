@@ -16,6 +16,7 @@ import {
   NULL,
   OPEN_ARRAY,
   OPEN_OBJECT,
+  QUOTE,
   TRUE,
 } from './json-scanner.js';
 import type { Payload } from './messages.js';
@@ -112,7 +113,19 @@ export class JsonReader extends JsonScanner {
     if (this.isNull()) return 0;
     const start = this.pos;
     this.scanNumber();
-    return Number(this.bytes.toString('latin1', start, this.pos));
+    let value = 0;
+    for (let i = start; i < this.pos; i++) {
+      const byte = this.bytes[i]!;
+      if (!isDigit(byte) || i - start >= EXACT_DIGITS) return Number(this.bytes.toString('latin1', start, this.pos));
+      value = value * 10 + (byte - 0x30);
+    }
+    return value;
+  }
+
+  /** Whether the value to come is a string. */
+  isString(): boolean {
+    this.space();
+    return this.byte() === QUOTE;
   }
 
   /** The integer methods return 0 for null. */

@@ -22,7 +22,7 @@ export const CLOSE_OBJECT = 0x7d;
 
 const NEWLINE = 0x0a;
 const SPACE = 0x20;
-const QUOTE = 0x22;
+export const QUOTE = 0x22;
 const COMMA = 0x2c;
 const COLON = 0x3a;
 const BACKSLASH = 0x5c;
