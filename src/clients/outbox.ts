@@ -22,6 +22,9 @@ export const JOINED_MAX_BYTES = 16 * 1024;
 /** Of such frames no two are joined, so there is nothing to wait for. */
 export const LARGE_BYTES = JOINED_MAX_BYTES / 2;
 
+/** For what is joined: the socket has read it when it has taken it. With room for what stands between frames. */
+const joined = Buffer.allocUnsafeSlow(JOINED_MAX_BYTES * 2);
+
 type State = 'open' | 'held' | 'blocked' | 'shut';
 
 export interface OutboxOwner {
@@ -176,10 +179,10 @@ export class Outbox implements Flushable {
     }
     if (count === frames.length) {
       this.clear();
-      return this.owner.codec.join(frames);
+      return this.owner.codec.join(frames, joined);
     }
     this.waitingBytes -= bytes;
-    return this.owner.codec.join(frames.splice(0, count));
+    return this.owner.codec.join(frames.splice(0, count), joined);
   }
 
   private touch(): void {

@@ -20,6 +20,8 @@ import { refusalOf } from './refusal.js';
 import { type Credentials, type Granted, serverSubscriptions, subscribeAll } from './server-subscriptions.js';
 import { verified } from './verified.js';
 
+const NOTHING: readonly string[] = [];
+
 export function connect(client: Client, request: ConnectRequest, id: number, deps: CommandDeps): Outcome {
   client.state = 'connecting';
   client.holdPushes();
@@ -77,7 +79,12 @@ function enter(
   if (deps.proxies.usesMeta) client.meta = who.meta;
   client.headers = deps.proxies.kept(client.headers);
   client.expireAt = cappedExpiry(who.expireAt, deps.clock.now());
-  const granted = serverSubscriptions(client, who, Object.keys(request.subs ?? {}), deps);
+  const granted = serverSubscriptions(
+    client,
+    who,
+    request.subs === undefined ? NOTHING : Object.keys(request.subs),
+    deps,
+  );
   if ('code' in granted) return client.refuseConnect(id, granted);
   if (client.expireAt > 0 && secondsLeft(client.expireAt, deps.clock.now()) < 0) {
     return client.refuseConnect(id, errors.expired);

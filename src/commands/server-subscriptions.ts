@@ -28,6 +28,8 @@ export interface Credentials {
 
 export type Granted = ReadonlyMap<string, { grant: SubscribeGrant; allowed: Allowed }>;
 
+const NONE: Granted = new Map();
+
 /** @param names  channels that the client wishes for: those it may not have are passed over. */
 export function serverSubscriptions(
   client: Client,
@@ -35,6 +37,8 @@ export function serverSubscriptions(
   names: readonly string[],
   { access, config }: CommandDeps,
 ): Granted | Refusal {
+  const personal = config.client.subscribe_to_user_personal_channel;
+  if ((who.subs?.size ?? 0) === 0 && names.length === 0 && !personal.enabled) return NONE;
   const granted = new Map<string, { grant: SubscribeGrant; allowed: Allowed }>();
   const add = (channel: ResolvedChannel, source: Source, claims?: SubscriptionClaims): void => {
     granted.set(channel.name, { grant: grantSubscription(channel, source, claims), allowed: channel.options });
@@ -47,7 +51,6 @@ export function serverSubscriptions(
     if (channel === undefined) return errors.unknownChannel;
     add(channel, source, claims);
   }
-  const personal = config.client.subscribe_to_user_personal_channel;
   if (personal.enabled && who.user !== '') {
     const name = access.rules.personalChannel(who.user, personal.personal_channel_namespace);
     const channel = access.rules.resolve(name);

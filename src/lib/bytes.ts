@@ -26,6 +26,11 @@ export function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
+/** So much of `scratch`, or memory of its own if there is none or too little. */
+export function memoryFor(length: number, scratch: Buffer | undefined): Buffer {
+  return scratch !== undefined && length <= scratch.length ? scratch.subarray(0, length) : Buffer.allocUnsafe(length);
+}
+
 /** Length of `value` as a uvarint. @param value  integer, 0 to 2^64. */
 export function uvarintBytes(value: number): number {
   let bytes = 1;

@@ -48,6 +48,9 @@ export interface Codec {
    */
   encodePublication(head: Bytes, pub: Publication, bare: boolean, dataAsString: boolean): Buffer;
 
-  /** Messages (or already joined frames) to one frame. With one element, that element itself. */
-  join(messages: readonly Bytes[]): Bytes;
+  /**
+   * Messages (or already joined frames) to one frame. With one element, that element itself.
+   * @param scratch  where the frame may be put, if it fits.
+   */
+  join(messages: readonly Bytes[], scratch?: Buffer): Bytes;
 }

@@ -1,5 +1,5 @@
 /** The JSON encoding: messages joined by newlines. */
-import { asBuffer } from '../lib/bytes.js';
+import { asBuffer, memoryFor } from '../lib/bytes.js';
 import { type Codec, InappropriatePayload, MalformedFrame } from './codec.js';
 import { isJson } from './is-json.js';
 import { decodeJsonCommand } from './json-decode.js';
@@ -80,11 +80,11 @@ function embeddable(pub: Publication): Bytes {
   return singleLine(pub.data);
 }
 
-function join(messages: readonly Bytes[]): Bytes {
+function join(messages: readonly Bytes[], scratch?: Buffer): Bytes {
   if (messages.length === 1) return messages[0]!;
   let length = messages.length - 1;
   for (const message of messages) length += message.length;
-  const frame = Buffer.allocUnsafe(Math.max(length, 0));
+  const frame = memoryFor(Math.max(length, 0), scratch);
   let at = 0;
   for (const message of messages) {
     if (at > 0) frame[at++] = NEWLINE;

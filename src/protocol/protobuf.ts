@@ -1,5 +1,5 @@
 /** The Protobuf encoding: every message with its length in front, so that frames are plain concatenations. */
-import { putUvarint, uvarintBytes } from '../lib/bytes.js';
+import { memoryFor, putUvarint, uvarintBytes } from '../lib/bytes.js';
 import { type Codec, MalformedFrame } from './codec.js';
 import type { Bytes, Command, Publication, Push, Reply } from './messages.js';
 import { readCommand } from './proto-decode.js';
@@ -95,8 +95,17 @@ function putField(target: Uint8Array, at: number, field: number, length: number)
   return putUvarint(target, at + 1, length);
 }
 
-function join(messages: readonly Bytes[]): Bytes {
-  return messages.length === 1 ? messages[0]! : Buffer.concat(messages);
+function join(messages: readonly Bytes[], scratch?: Buffer): Bytes {
+  if (messages.length === 1) return messages[0]!;
+  let length = 0;
+  for (const message of messages) length += message.length;
+  const frame = memoryFor(length, scratch);
+  let at = 0;
+  for (const message of messages) {
+    frame.set(message, at);
+    at += message.length;
+  }
+  return frame;
 }
 
 export const protobufCodec: Codec = {

@@ -13,10 +13,10 @@ export interface ConnectionContext {
   onError(error: unknown): void;
 }
 
-/** The native socket's user data: the library copies these fields onto its own object. */
+/** The native socket's user data: the library copies each of its fields onto its own object, so there is only one. */
 export interface SocketData {
-  handshake: Handshake | undefined;
-  connection: Connection | undefined;
+  /** Until it is open, what it is to become a connection by. */
+  connection: Connection | Handshake;
 }
 
 export interface Handshake {

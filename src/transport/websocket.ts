@@ -44,9 +44,11 @@ export function registerWebSocket(app: Routes, endpoint: WebSocketEndpoint): voi
   serveWebSocket(app, endpoint, {
     read(req) {
       const subprotocol = chooseSubprotocol(req.getHeader('sec-websocket-protocol'));
+      const { protocol, framePingPong } = readWishes(req, subprotocol);
       const peer: Peer = {
         transport: 'websocket',
-        ...readWishes(req, subprotocol),
+        protocol,
+        framePingPong,
         headers: readHeaders(req, endpoint.headers),
       };
       return { peer, subprotocol };
@@ -64,7 +66,7 @@ export function serveWebSocket(app: Routes, endpoint: WebSocketEndpoint, kind: W
     stalls: new StallWatch(limits.writeTimeoutMs),
     onError: (error) => endpoint.onError(error),
   };
-  const connectionOf = (ws: WebSocket<SocketData>) => ws.getUserData().connection;
+  const connectionOf = (ws: WebSocket<SocketData>) => ws.getUserData().connection as Connection;
 
   app.ws<SocketData>(endpoint.path, {
     maxPayloadLength: limits.maxPayloadBytes,
@@ -80,20 +82,20 @@ export function serveWebSocket(app: Routes, endpoint: WebSocketEndpoint, kind: W
       if (typeof decision === 'number') return refuse(res, decision);
       if (typeof decision === 'string') return refuse(res, 400, decision);
       const { handshake, subprotocol, extensions } = decision;
-      const data: SocketData = { handshake, connection: undefined };
+      const data: SocketData = { connection: handshake };
       res.upgrade(data, req.getHeader('sec-websocket-key'), subprotocol, extensions, socketContext);
     },
     open(ws) {
       const data = ws.getUserData();
-      const handshake = data.handshake!;
-      data.handshake = undefined;
-      data.connection = kind.connection(ws, context, handshake);
-      data.connection.opened(endpoint.open, handshake);
+      const handshake = data.connection as Handshake;
+      const connection = kind.connection(ws, context, handshake);
+      data.connection = connection;
+      connection.opened(endpoint.open, handshake);
     },
-    message: (ws, message) => connectionOf(ws)?.received(message),
-    drain: (ws) => connectionOf(ws)?.drained(),
-    pong: (ws) => connectionOf(ws)?.ponged(),
-    close: (ws) => connectionOf(ws)?.closed(),
+    message: (ws, message) => connectionOf(ws).received(message),
+    drain: (ws) => connectionOf(ws).drained(),
+    pong: (ws) => connectionOf(ws).ponged(),
+    close: (ws) => connectionOf(ws).closed(),
   });
 
   // Whatever has no WebSocket key comes here.
@@ -105,7 +107,7 @@ export function serveWebSocket(app: Routes, endpoint: WebSocketEndpoint, kind: W
 interface Accepted {
   readonly handshake: Handshake;
   readonly subprotocol: string;
-  /** As the client offers them. */
+  /** As the client offers them, where there is something to agree on. */
   readonly extensions: string;
 }
 
@@ -122,8 +124,8 @@ function decide(
     const offer = kind.read(req);
     if (typeof offer === 'string') return offer;
     const { peer, request, subprotocol } = offer;
-    const extensions = req.getHeader('sec-websocket-extensions');
-    const compressed = endpoint.options.compression && extensions.includes('permessage-deflate');
+    const extensions = endpoint.options.compression ? req.getHeader('sec-websocket-extensions') : '';
+    const compressed = extensions.includes('permessage-deflate');
     const maxMessageBytes = compressed ? limits.maxDecompressedBytes : limits.maxMessageBytes;
     return { handshake: { peer, compressed, maxMessageBytes, request }, subprotocol, extensions };
   } catch (error) {
