@@ -21,7 +21,6 @@ import { createAdmission } from './threads/admission.js';
 import { CertificateStore } from './threads/certificates.js';
 import { createHeartbeats } from './threads/heartbeat.js';
 import { joinMesh } from './threads/join.js';
-import { loneAcceptor } from './threads/lone-acceptor.js';
 import { Supervisor } from './threads/supervisor.js';
 import { type Acceptor, createAcceptor } from './transport/acceptor.js';
 import { websocketErrors, websocketNotices } from './transport/websocket-options.js';
@@ -58,13 +57,7 @@ export async function serve(loaded: LoadedConfig): Promise<void> {
     issued: issuing?.cached,
     changed: (fresh) => supervisor.renew(fresh),
   });
-  const giveUp = (reason: string): void => {
-    log.fatal(reason);
-    end(1);
-  };
-  const acceptors = listeners.map(({ tls }, i) =>
-    plan.count === 1 && tls === undefined ? loneAcceptor(main.asks, i, giveUp) : createAcceptor(tls !== undefined),
-  );
+  const acceptors = listeners.map(({ tls }) => createAcceptor(tls !== undefined));
   const startedAt = systemClock.now();
   const node = {
     uid: randomUUID(),
@@ -94,7 +87,10 @@ export async function serve(loaded: LoadedConfig): Promise<void> {
     acceptors,
     log,
     rewireMain: (rewire) => main.mesh.replace(rewire),
-    giveUp,
+    giveUp: (reason) => {
+      log.fatal(reason);
+      end(1);
+    },
   });
   await supervisor.start(wires.slice(0, plan.count));
   cluster = await Cluster.join({ asks: main.asks, node, clock: systemClock, log }, redisLink(config, node.uid, log));

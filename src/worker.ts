@@ -32,7 +32,6 @@ import { buildAccess } from './threads/access.js';
 import { Admission } from './threads/admission.js';
 import { beat } from './threads/heartbeat.js';
 import { joinMesh } from './threads/join.js';
-import { answerAcceptor } from './threads/lone-acceptor.js';
 import type { FromWorker, ToWorker, WorkerBoot } from './threads/messages.js';
 import { ChildApps } from './transport/child.js';
 import { compileOrigins } from './transport/origins.js';
@@ -203,8 +202,6 @@ const ofListeners = () => listeners.map(({ tls }) => tls && certificates[tls]);
 const apps = new ChildApps(
   ofListeners().map((certificate, i) => ({ certificate, register: (app) => registerOn(app, listeners[i]!) })),
 );
-
-answerAcceptor(asks, apps);
 
 /** Threads cannot share a port, and one has time for it. With its worker it is replaced. */
 const servesGrpc = (config.grpc_api.enabled || config.uni_grpc.enabled) && slot === boot.wires.workers - 1;

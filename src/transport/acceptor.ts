@@ -5,14 +5,17 @@
  *   main:   createAcceptor -> addChild(descriptor of each worker) -> listen
  *   worker: ChildApps -> their descriptors to main; later, main removes them before the worker closes them
  */
-import { bind, listenError } from './listening.js';
-import { type AppDescriptor, type us_listen_socket, uws } from './uws.js';
+import { createServer } from 'node:net';
+import { type AppDescriptor, type TemplatedApp, type us_listen_socket, uws } from './uws.js';
 
 export interface Acceptor {
   /**
-   * Start accepting. May be called for several addresses. See {@link bind}.
+   * Start accepting. May be called for several addresses.
+   *
+   * @param host  address to bind; '' for all addresses, IPv4 and IPv6
+   * @param port  0 for any free port
    * @returns the port
-   * @throws {Error} see {@link listenError}
+   * @throws {Error} saying in one line why it cannot listen there
    */
   listen(host: string, port: number): Promise<number>;
   /** Give the child its share of new connections. Its thread must not end before {@link removeChild}. */
@@ -51,4 +54,35 @@ export function createAcceptor(secure = false): Acceptor {
       for (const socket of sockets.splice(0)) library.us_listen_socket_close(socket);
     },
   };
+}
+
+/** Exclusive, because the library would otherwise share a port that another server already has. */
+function bind(app: TemplatedApp, host: string, port: number): us_listen_socket | false {
+  const exclusive = uws().LIBUS_LISTEN_EXCLUSIVE_PORT;
+  const bound: (us_listen_socket | false)[] = [];
+  const done = (socket: us_listen_socket | false) => void bound.push(socket);
+  if (host === '') app.listen(port, exclusive, done);
+  else app.listen(host, port, exclusive, done);
+  return bound[0] ?? false;
+}
+
+const CAUSES: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'another program is listening there',
+  EACCES: 'no permission; ports below 1024 need a privilege',
+  EADDRNOTAVAIL: 'this machine has no such address',
+  ENOTFOUND: 'no such host name',
+};
+
+/** The library does not say why it cannot listen, so Node is asked to try the same. */
+function listenError(host: string, port: number): Promise<Error> {
+  const where = `${host.includes(':') ? `[${host}]` : host || '*'}:${port}`;
+  const describe = (cause: string) => new Error(`Cannot listen on ${where}: ${cause}.`);
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', ({ code = '', message }: NodeJS.ErrnoException) => resolve(describe(CAUSES[code] ?? message)));
+    server.listen({ port, host: host || '::' }, () => {
+      server.close();
+      resolve(describe('the address could not be bound'));
+    });
+  });
 }

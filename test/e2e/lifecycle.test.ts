@@ -4,7 +4,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { hmacToken } from '../auth/make-token.js';
 import { connected, json, newClient, next, type SdkClient } from '../support/sdk.js';
-import { type ConfigPart, type StartOptions, startServer, type TestServer, WORKERS } from '../support/server.js';
+import { type ConfigPart, type StartOptions, startServer, type TestServer } from '../support/server.js';
 
 async function start(config: ConfigPart, options: StartOptions = {}): Promise<TestServer> {
   const server = await startServer(config, options);
@@ -28,14 +28,9 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-// One worker accepts connections itself, several get them from main.
-const counts = [1, WORKERS];
-
-test.each(
-  counts,
-)('SIGTERM has %i workers close all with 3001, and it ends with 0; clients find the next server', async (count) => {
+test('SIGTERM closes all connections with 3001 and ends with 0; clients find the next server on the same port', async () => {
   const port = await freePort();
-  const config = { shutdown: { timeout: '10s' }, workers: { count } };
+  const config = { shutdown: { timeout: '10s' } };
   const server = await start(config, { port });
   const clients = await Promise.all(Array.from({ length: 12 }, (_, i) => connected(server, json, `user${i}`)));
   // Those that have not said who they are hear of it too; one that never reads holds nothing up.
@@ -51,16 +46,6 @@ test.each(
   expect(await server.exited).toBe(0);
   await start(config, { port });
   await Promise.all(clients.map(({ centrifuge }) => centrifuge.ready()));
-});
-
-test.each(counts)('a port that another program has is named by a server of %i workers, which ends', async (count) => {
-  const port = await freePort();
-  const other = createServer().listen(port, '127.0.0.1');
-  await once(other, 'listening');
-  onTestFinished(() => void other.close());
-  await expect(startServer({ workers: { count } }, { port })).rejects.toThrow(
-    `Cannot listen on 127.0.0.1:${port}: another program is listening there.`,
-  );
 });
 
 test('SIGINT ends it as well', async () => {
