@@ -37,7 +37,8 @@ const latencyAt = (subscribers, rate) => ({
 const ofWorkers = (count) => ({
   server: 'gyre',
   scenario: 'fanout',
-  load: { subscribers: 1000, rate: 40, warmup: 2.5, seconds: 3 },
+  // Each worker compiles for itself, and sees a sixteenth of the work where there are sixteen.
+  load: { subscribers: 1000, rate: 40, warmup: 12, 'warmup-rate': 150, seconds: 3 },
   config: { workers: { count } },
 });
 
@@ -96,6 +97,7 @@ export const EXPERIMENTS = {
   workers: {
     variants: Object.fromEntries([1, 2, 4, 8, 16].map((count) => [`${count} workers`, ofWorkers(count)])),
     together: true,
+    rounds: 3,
   },
   delta: {
     variants: {
