@@ -105,6 +105,12 @@ test('what was measured with other options does not count', () => {
 describe('the command', () => {
   const small = ['--subscribers', '4', '--channels', '1', '--rate', '40'];
 
+  test('shows beside a ratio what the library alone would get', async () => {
+    const out = join(root, 'library');
+    const { stdout } = await run('--only', 'G9', '--with', GYRE, '--out', out, '--pairs', '1', '--rate', '40');
+    expect(stdout).toMatch(/^G9-library +.* [\d.]+ × +[\d.]+ – [\d.]+$/m);
+  });
+
   test('measures, judges, reports, and goes on where it ended', async () => {
     const out = join(root, 'fanout');
     const first = await run('--only', 'G1', '--with', GYRE, '--out', out, '--pairs', '1', ...small);

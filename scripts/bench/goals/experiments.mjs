@@ -2,7 +2,7 @@
  * What is measured for the goals of ./table.mjs. Several goals may look at the same experiment.
  *
  *   variants   what is run in turn, in this order and then in the opposite: `a` and `b`, or other names
- *              server: gyre or other (--with); scenario and load, as on the command line; config: sections of server.json
+ *              server: gyre, other (--with), or library (../bare.mjs); scenario and load, as on the command line; config: sections of server.json
  *              micro: a part of ../micro.mjs instead, of Gyre by itself
  *   floor      also what the kernel alone needs for variant a
  *   rounds     at most so many, where more would not say more
@@ -20,6 +20,12 @@
 const both = (scenario, load, more = {}) => ({
   a: { server: 'gyre', scenario, load, ...more },
   b: { server: 'other', scenario, load, ...more },
+});
+
+/** Also for what the library alone takes: more than that nobody can get who builds on it. */
+const withLibrary = (scenario, load) => ({
+  ...both(scenario, load),
+  library: { server: 'library', scenario, load },
 });
 
 const NEARLY_FULL = { share: 0.9, by: 'b' };
@@ -74,12 +80,19 @@ export const EXPERIMENTS = {
   // Pings come every 25 s: two from each server, answered. A server that collects garbage has most of it from connecting.
   idle: { variants: both('idle', { subscribers: 15_000, channels: 15_000, warmup: 25, seconds: 50 }), rounds: 3 },
   nobody: { variants: both('idle', { subscribers: 0, channels: 1, warmup: 20, seconds: 15 }), rounds: 2 },
-  publish: { variants: both('publish', { rate: 30_000, publishers: 64, warmup: 5, seconds: 2.5 }) },
+  publish: { variants: withLibrary('publish', { rate: 30_000, publishers: 64, warmup: 5, seconds: 2.5 }) },
   'publish-batch': {
-    variants: both('publish', { rate: 160_000, api: 'batch', batch: 100, publishers: 8, warmup: 8, seconds: 2.5 }),
+    variants: withLibrary('publish', {
+      rate: 160_000,
+      api: 'batch',
+      batch: 100,
+      publishers: 8,
+      warmup: 8,
+      seconds: 2.5,
+    }),
   },
-  connect: { variants: both('connect', { rate: 4000, warmup: 8, seconds: 2.5 }) },
-  'recover-100': { variants: both('recover', { missed: 100, rate: 4000, warmup: 5, seconds: 2.5 }) },
+  connect: { variants: withLibrary('connect', { rate: 4000, warmup: 8, seconds: 2.5 }) },
+  'recover-100': { variants: withLibrary('recover', { missed: 100, rate: 4000, warmup: 5, seconds: 2.5 }) },
   'recover-1000': { variants: both('recover', { missed: 1000, rate: 1800, warmup: 5, seconds: 2.5 }) },
   'latency-100': { variants: both('fanout', latencyAt(100, 20)) },
   'latency-1000': { variants: both('fanout', latencyAt(1000, 10)) },

@@ -18,6 +18,7 @@ const START_SECONDS = 1.5;
 /** An idle load waits for a second after each step of opening. */
 const IDLE_STEPS = 6;
 const MICRO = fileURLToPath(new URL('../micro.mjs', import.meta.url));
+const LIBRARY = `node ${fileURLToPath(new URL('../bare.mjs', import.meta.url))} {port} {config}`;
 
 /** What was measured so far: rounds by experiment, each with what it was measured with. */
 export class Measured {
@@ -112,7 +113,7 @@ export class Bench {
     const flags = Object.entries(load).flatMap(([name, value]) => [`--${name}`, String(value)]);
     const { seconds, warmup } = this.#loadOf(variant, more);
     const limit = Number(seconds) + Number(warmup) + IDLE_STEPS;
-    const target = which === 'other' ? this.setup.other : this.setup.base;
+    const target = { gyre: this.setup.base, other: this.setup.other, library: LIBRARY }[which];
     const { generator } = this.setup;
     const command = keptTo(cores?.generator, generator.command);
     const server = await startServer({ target, redis, config, cores });

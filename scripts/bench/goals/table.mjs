@@ -32,6 +32,17 @@ const MS = 1000;
 const perCpuSecond = (id, experiment, what, min, cost) =>
   times({ id, experiment, what: `${what} per CPU-second`, of: cheaper(cost), min });
 
+/** One that is compared, and beside it what of that the library alone would get. */
+const withinLibrary = (...goal) => [
+  perCpuSecond(...goal),
+  times({
+    id: `${goal[0]}-library`,
+    experiment: goal[1],
+    what: 'a bare server of the library: the same',
+    of: ({ b, library }) => goal[4](b) / goal[4](library),
+  }),
+];
+
 const spreadOver = (round) => {
   const costs = Object.values(round).map(perDelivery);
   return (Math.max(...costs) / Math.min(...costs) - 1) * 100;
@@ -104,10 +115,10 @@ export const GOALS = [
     of: ({ b }) => ownTimers(b),
     unit: 'ms/s',
   },
-  perCpuSecond('G8', 'publish', '/api/publish, kept alive: requests', 2, perOperation),
-  perCpuSecond('G8-batch', 'publish-batch', '/api/batch of 100: commands', 4, perOperation),
-  perCpuSecond('G9', 'connect', 'connect, HS256 token, 1 subscription: connections', 2.2, perOperation),
-  perCpuSecond('G10-100', 'recover-100', 'reconnect and recover 100: sessions', 2.2, perOperation),
+  ...withinLibrary('G8', 'publish', '/api/publish, kept alive: requests', 2, perOperation),
+  ...withinLibrary('G8-batch', 'publish-batch', '/api/batch of 100: commands', 4, perOperation),
+  ...withinLibrary('G9', 'connect', 'connect, HS256 token, 1 subscription: connections', 2.2, perOperation),
+  ...withinLibrary('G10-100', 'recover-100', 'reconnect and recover 100: sessions', 2.2, perOperation),
   perCpuSecond('G10-1000', 'recover-1000', 'reconnect and recover 1,000: messages', 3, perDelivery),
   ...atLowRate(100),
   ...atLowRate(1000),

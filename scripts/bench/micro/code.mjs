@@ -71,7 +71,14 @@ function classes() {
       turn: { touch: (item) => touched.push(item) },
       clock: systemClock,
     });
-    const subscriber = { codec: jsonCodec, unidirectional: false, write: () => written++, inappropriate: () => {} };
+    const subscriber = {
+      codec: jsonCodec,
+      unidirectional: false,
+      ready: () => true,
+      write: () => written++,
+      send: () => written++,
+      inappropriate: () => {},
+    };
     for (let i = 0; i < members; i++) {
       const member = new Listener(subscriber, CHANNEL);
       member.seat = { channel, positioned: false, announced: undefined, delivery: undefined };

@@ -27,7 +27,7 @@ export function goalsTable({ goals, servers }) {
   const met = asked.filter((goal) => goal.met);
   return `${table(rows)}\n\n${met.length} of ${asked.length} goals met. ${legend(servers)}`;
 }
-const ID_WIDTH = 15;
+const ID_WIDTH = 17;
 
 /** @returns {string[]} SVG: two charts if there are many goals, so that they fit beside each other */
 export function goalsCharts(goals) {
