@@ -4,8 +4,7 @@
  * The key decides the algorithm: an HMAC secret only ever checks HS256/384/512, an RSA key RS…, an ECDSA key the one ES…
  * of its curve. A token's `alg` selects among those and can not widen them.
  */
-import { createPublicKey, createSecretKey, type KeyObject, timingSafeEqual, verify } from 'node:crypto';
-import { type HmacHash, HmacKey } from './hmac.js';
+import { createHmac, createPublicKey, createSecretKey, type KeyObject, timingSafeEqual, verify } from 'node:crypto';
 import type { Jwt } from './jwt.js';
 
 export interface KeyOptions {
@@ -17,7 +16,7 @@ export interface KeyOptions {
   readonly ecdsa_public_key: string;
 }
 
-const HMAC_HASHES = new Map<string, HmacHash>([
+const HMAC_HASHES = new Map([
   ['HS256', 'sha256'],
   ['HS384', 'sha384'],
   ['HS512', 'sha512'],
@@ -35,8 +34,8 @@ const ECDSA_CURVES = new Map([
 ]);
 
 export class StaticKeys {
-  readonly #secret: HmacKey | undefined;
-  readonly #previousSecret: HmacKey | undefined;
+  readonly #secret: KeyObject | undefined;
+  readonly #previousSecret: KeyObject | undefined;
   readonly #previousValidUntil: number;
   readonly #rsa: KeyObject | undefined;
   readonly #ecdsa: KeyObject | undefined;
@@ -68,12 +67,12 @@ export class StaticKeys {
   }
 }
 
-const secretKey = (secret: string): HmacKey | undefined =>
-  secret === '' ? undefined : new HmacKey(createSecretKey(Buffer.from(secret)));
+const secretKey = (secret: string): KeyObject | undefined =>
+  secret === '' ? undefined : createSecretKey(Buffer.from(secret));
 
-function hmacMatches({ signed, signature }: Jwt, hash: HmacHash, secret: HmacKey | undefined): boolean {
+function hmacMatches({ signed, signature }: Jwt, hash: string, secret: KeyObject | undefined): boolean {
   if (secret === undefined) return false;
-  const digest = secret.digest(hash, signed);
+  const digest = createHmac(hash, secret).update(signed).digest();
   return digest.length === signature.length && timingSafeEqual(digest, signature);
 }
 
