@@ -33,13 +33,13 @@ const perCpuSecond = (id, experiment, what, min, cost) =>
   times({ id, experiment, what: `${what} per CPU-second`, of: cheaper(cost), min });
 
 /** One that is compared, and beside it what of that the library alone would get. */
-const withinLibrary = (...goal) => [
-  perCpuSecond(...goal),
+const withinLibrary = (id, experiment, what, min, cost) => [
+  perCpuSecond(id, experiment, what, min, cost),
   times({
-    id: `${goal[0]}-library`,
-    experiment: goal[1],
-    what: 'a bare server of the library: the same',
-    of: ({ b, library }) => goal[4](b) / goal[4](library),
+    id: `${id}-library`,
+    experiment,
+    what: 'the same, what a bare server of the library gets',
+    of: ({ b, library }) => cost(b) / cost(library),
   }),
 ];
 
