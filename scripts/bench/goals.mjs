@@ -68,8 +68,9 @@ await runBench(async () => {
     .filter((r) => r.scenario);
   const servers = serversOf(rounds);
   const notes = crowded(rounds, (name) => {
-    const { together, loadTo } = EXPERIMENTS[name];
-    if (cores !== undefined && !together) return { generator: cores.generator.length };
+    const { together, loadTo, saturates } = EXPERIMENTS[name];
+    if (cores !== undefined && !together)
+      return { generator: cores.generator.length, server: saturates ? cores.server.length : undefined };
     return loadTo === undefined ? { all: availableParallelism() } : undefined;
   });
   const command = (id) =>

@@ -58,7 +58,7 @@ describe('a goal', () => {
     expect(judge(goal, [pair(2, 3), broken])).toMatchObject({ met: true, rounds: 1, void: 1, why: 'lost' });
   });
 
-  test('tells of runs in which server and generator, or the generator alone, took too much', () => {
+  test('tells of runs in which somebody took too much of the cores, or too little', () => {
     const busy = sampleResult();
     busy.cpu = { ...busy.cpu, server_total_s: 3, client_s: 2 };
     const rounds = { x: [{ a: busy, b: sampleResult() }], y: [{ a: busy }] };
@@ -67,6 +67,10 @@ describe('a goal', () => {
     ]);
     expect(crowded(rounds, (name) => ({ generator: name === 'x' ? 1 : 0.7 }))).toEqual([
       'y, a: the generator took 95 % of its cores',
+    ]);
+    expect(crowded(rounds, (name) => ({ generator: 2, server: name === 'x' ? 1 : 2 }))).toEqual([
+      'x, b: the server took 50 % of its cores: a higher --rate shows its limit',
+      'y, a: the server took 50 % of its cores: a higher --rate shows its limit',
     ]);
   });
 

@@ -39,12 +39,16 @@ const spread = (all) => ({
 const TOGETHER_MAX = 0.7;
 /** Of its own cores, by a generator that has such. */
 const GENERATOR_MAX = 0.9;
+/** Of its cores, by a server that should be at its limit. With time left it is woken for less work, and takes more for it. */
+const SATURATED_MIN = 0.9;
 
 /**
- * Runs in which the generator was in the server's way, or could not give it the load that it should.
+ * Runs in which the generator was in the server's way, or could not give it the load that it should, or the load was no more
+ * than the server could do.
  * @param {Record<string, Record<string, object>[]>} rounds  by experiment
- * @param {(name: string) => {generator: number} | {all: number} | undefined} coresOf  how many cores the generator has for
- *   itself in an experiment, or both together; undefined where they are meant to take all
+ * @param {(name: string) => {generator: number, server?: number} | {all: number} | undefined} coresOf  how many cores the
+ *   generator has for itself in an experiment, and a server that should take them all, or both together; undefined where
+ *   they are meant to take all
  * @returns {string[]} one line for each variant of an experiment
  */
 export function crowded(rounds, coresOf) {
@@ -54,20 +58,27 @@ export function crowded(rounds, coresOf) {
     return Object.keys(all[0] ?? {}).flatMap((variant) => {
       const results = all.map((round) => round[variant]).filter(({ valid, cpu }) => valid && cpu);
       if (results.length === 0) return [];
-      const taken = cores.all === undefined ? ofItsOwn(results, cores.generator) : ofAll(results, cores.all);
-      return taken === undefined ? [] : [`${name}, ${variant}: ${taken}`];
+      const found = cores.all === undefined ? ofItsOwn(results, cores) : ofAll(results, cores.all);
+      return found.map((text) => `${name}, ${variant}: ${text}`);
     });
   });
 }
 
-function ofItsOwn(results, cores) {
-  const share = median(results.map(({ cpu, seconds }) => cpu.client_s / seconds / cores));
-  return share > GENERATOR_MAX ? `the generator took ${percent(share)} of its cores` : undefined;
+function ofItsOwn(results, { generator, server }) {
+  const found = [];
+  const share = median(results.map(({ cpu, seconds }) => cpu.client_s / seconds / generator));
+  if (share > GENERATOR_MAX) found.push(`the generator took ${percent(share)} of its cores`);
+  if (server !== undefined) {
+    const served = median(results.map(({ cpu, seconds }) => cpu.server_total_s / seconds / server));
+    if (served < SATURATED_MIN)
+      found.push(`the server took ${percent(served)} of its cores: a higher --rate shows its limit`);
+  }
+  return found;
 }
 
 function ofAll(results, cores) {
   const share = median(results.map(({ cpu, seconds }) => (cpu.server_total_s + cpu.client_s) / seconds / cores));
-  return share > TOGETHER_MAX ? `server and generator took ${percent(share)} of all cores` : undefined;
+  return share > TOGETHER_MAX ? [`server and generator took ${percent(share)} of all cores`] : [];
 }
 
 const percent = (share) => `${Math.round(share * 100)} %`;
