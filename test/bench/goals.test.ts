@@ -112,7 +112,13 @@ describe('the command', () => {
   test('shows beside a ratio what the library alone would get', async () => {
     const out = join(root, 'library');
     const { stdout } = await run('--only', 'G9', '--with', GYRE, '--out', out, '--pairs', '1', '--rate', '40');
-    expect(stdout).toMatch(/^G9-library +.* [\d.]+ × +[\d.]+ – [\d.]+$/m);
+    expect(stdout).toMatch(/^G9-library +the same, what a bare server/m);
+    const { results } = JSON.parse(readFileSync(join(out, 'result.json'), 'utf8')) as Report;
+    expect(results.map(({ server, valid }) => [server.version, valid])).toEqual([
+      [expect.not.stringMatching('bare'), true],
+      [expect.not.stringMatching('bare'), true],
+      ['bare', true],
+    ]);
   });
 
   test('measures, judges, reports, and goes on where it ended', async () => {
@@ -149,4 +155,5 @@ describe('the command', () => {
 
 interface Report {
   goals: { id: string; rounds: number; void: number; met: boolean | null }[];
+  results: { server: { version: string }; valid: boolean }[];
 }
