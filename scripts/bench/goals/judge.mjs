@@ -68,7 +68,7 @@ function ofItsOwn(results, { generator, server }) {
   const found = [];
   const share = median(results.map(({ cpu, seconds }) => cpu.client_s / seconds / generator));
   if (share > GENERATOR_MAX) found.push(`the generator took ${percent(share)} of its cores`);
-  if (server !== undefined) {
+  else if (server !== undefined) {
     const served = median(results.map(({ cpu, seconds }) => cpu.server_total_s / seconds / server));
     if (served < SATURATED_MIN)
       found.push(`the server took ${percent(served)} of its cores: a higher --rate shows its limit`);
