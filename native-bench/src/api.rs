@@ -7,70 +7,75 @@ use std::sync::Arc;
 use tokio::io::AsyncWriteExt;
 
 use crate::dial::{Dialer, Stream};
-use crate::http::{Response, read_response};
+use crate::http::{Response, first_response};
 use crate::messages::ServerError;
+use crate::reader::Reader;
 
 pub struct Api {
     dialer: Arc<Dialer>,
     key: String,
     index: usize,
-    stream: Option<Box<dyn Stream>>,
+    connection: Option<Reader<Box<dyn Stream>>>,
     request: Vec<u8>,
-    rest: Vec<u8>,
 }
 
 impl Api {
     /// Connects with the first request. `index` decides the local address.
     pub fn new(dialer: Arc<Dialer>, key: String, index: usize) -> Self {
-        Self { dialer, key, index, stream: None, request: Vec::new(), rest: Vec::new() }
+        Self { dialer, key, index, connection: None, request: Vec::new() }
     }
 
     /// Calls a method; an error in the reply is an error here. Returns the result.
     pub async fn call(&mut self, method: &str, request: Value) -> Result<Value> {
-        let response = self.post(method, request.to_string().as_bytes()).await?;
-        result_of(method, &response.body)
+        let body = request.to_string();
+        self.post(method, body.as_bytes(), |response| result_of(method, &response.body)).await?
     }
 
-    /// Posts a body and returns the response, which is of status 200 but may have an error in its body.
-    pub async fn post(&mut self, method: &str, body: &[u8]) -> Result<Response> {
-        let was_open = self.stream.is_some();
-        let response = match self.attempt(method, body).await {
+    /// Posts a body and returns what is read of the response, which is of status 200 but may have an error in its body.
+    pub async fn post<T>(&mut self, method: &str, body: &[u8], read: impl Fn(&Response) -> T) -> Result<T> {
+        self.write_request(method, body);
+        let was_open = self.connection.is_some();
+        let answer = match self.attempt(&read).await {
             // What was open may have been closed for idleness, so it gets a second chance on a new connection.
-            Err(_) if was_open => self.attempt(method, body).await?,
-            first => first?,
+            Err(_) if was_open => self.attempt(&read).await,
+            first => first,
         };
-        match response.status {
-            200 => Ok(response),
-            401 => bail!("the server refuses the API key (is --api-key right?)"),
-            status => bail!("the API answered {status} to {method}"),
+        match answer.with_context(|| format!("no answer from {} to {method}", self.dialer.host))? {
+            Ok(read) => Ok(read),
+            Err(401) => bail!("the server refuses the API key (is --api-key right?)"),
+            Err(status) => bail!("the API answered {status} to {method}"),
         }
     }
 
-    async fn attempt(&mut self, method: &str, body: &[u8]) -> Result<Response> {
-        // Until there is a whole response the connection is not fit for another request.
-        let mut stream = match self.stream.take() {
-            Some(stream) => stream,
-            None => self.dialer.dial(self.index).await?,
-        };
-        let head = format!(
-            "POST {}/api/{method} HTTP/1.1\r\nHost: {}\r\nX-API-Key: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-            self.dialer.path,
-            self.dialer.host,
-            self.key,
-            body.len()
-        );
+    fn write_request(&mut self, method: &str, body: &[u8]) {
+        let Dialer { path, host, .. } = &*self.dialer;
         self.request.clear();
-        self.rest.clear();
-        self.request.extend_from_slice(head.as_bytes());
+        for part in ["POST ", path, "/api/", method, " HTTP/1.1\r\nHost: ", host, "\r\nX-API-Key: ", &self.key] {
+            self.request.extend_from_slice(part.as_bytes());
+        }
+        self.request.extend_from_slice(b"\r\nContent-Type: application/json\r\nContent-Length: ");
+        self.request.extend_from_slice(itoa::Buffer::new().format(body.len()).as_bytes());
+        self.request.extend_from_slice(b"\r\n\r\n");
         self.request.extend_from_slice(body);
-        let exchange = async {
-            stream.write_all(&self.request).await?;
-            stream.flush().await?;
-            read_response(&mut stream, &mut self.rest).await
+    }
+
+    /// What is read of the response, or its status where that is not 200.
+    async fn attempt<T>(&mut self, read: &impl Fn(&Response) -> T) -> Result<Result<T, u16>> {
+        // Until there is a whole response the connection is not fit for another request.
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => Reader::new(self.dialer.dial(self.index).await?),
         };
-        let response = exchange.await.with_context(|| format!("no answer from {} to {method}", self.dialer.host))?;
-        self.stream = Some(stream);
-        Ok(response)
+        connection.stream.write_all(&self.request).await?;
+        connection.stream.flush().await?;
+        let answer = connection.read(|bytes| {
+            let answer =
+                |response: Response| if response.status == 200 { Ok(read(&response)) } else { Err(response.status) };
+            Ok(first_response(bytes)?.map(|(used, response)| (used, answer(response))))
+        });
+        let answer = answer.await?;
+        self.connection = Some(connection);
+        Ok(answer)
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::payload;
+
 /// How far a subscriber is with each lane (a publisher's connection) of its channel: within one, sequence numbers start
 /// at 0 and go on by one. Between lanes no order is promised.
 pub struct Sequences {
@@ -35,6 +37,19 @@ impl Sequences {
     }
 }
 
+/// That the bytes have so many publications, all of lane 0 from its first one on.
+pub fn all_of_lane(bytes: &[u8], count: usize) -> anyhow::Result<()> {
+    let (mut sequences, mut received) = (Sequences::new(1), 0);
+    for mark in payload::marks(bytes) {
+        received += 1;
+        sequences.accept(mark.lane, mark.sequence)?;
+    }
+    anyhow::ensure!(received == count, "{received} of {count} publications");
+    Ok(())
+}
+
+impl std::error::Error for Fault {}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {
@@ -65,6 +80,21 @@ mod tests {
         assert_eq!(sequences.accept(0, 0), Ok(()));
         assert_eq!(sequences.accept(0, 4), Err(Fault::Missing { lane: 0, from: 1, to: 3 }));
         assert_eq!(sequences.accept(0, 5), Ok(()));
+    }
+
+    #[test]
+    fn what_is_read_at_once_must_be_all() {
+        let all = |sequences: &[u64], count| {
+            let mut bytes = Vec::new();
+            for &sequence in sequences {
+                payload::write(&mut bytes, payload::Mark { lane: 0, sequence, due: 1 }, 50);
+            }
+            all_of_lane(&bytes, count).map_err(|error| error.to_string())
+        };
+        assert_eq!(all(&[0, 1, 2], 3), Ok(()));
+        assert_eq!(all(&[0, 1, 2], 4), Err("3 of 4 publications".into()));
+        assert_eq!(all(&[0, 2], 2), Err("publications 1 to 1 of lane 0 are missing".into()));
+        assert!(all(&[0, 1, 1], 3).is_err());
     }
 
     #[test]

@@ -2,22 +2,23 @@
 
 use anyhow::{Context, Result, bail};
 use base64::{Engine, prelude::BASE64_STANDARD};
-use fastwebsockets::{
-    FragmentCollectorRead, Frame, OpCode, Role, WebSocketError, WebSocketWrite, after_handshake_split,
-};
 use std::sync::Arc;
 use tokio::io::{AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::Mutex;
 
 use crate::dial::{Dialer, Stream};
-use crate::http::read_head;
+use crate::http::first_head;
 use crate::messages::{Command, ConnectRequest, Reply, SubscribeRequest};
 use crate::protocol::Protocol;
+use crate::reader::Reader;
+use crate::websocket::{self, BINARY, CLOSE, PING, PONG, TEXT};
 
 type Inner = Box<dyn Stream>;
 
 pub struct Connection {
-    reader: FragmentCollectorRead<ReadHalf<Inner>>,
+    reader: Reader<ReadHalf<Inner>>,
+    /// Of a message in several frames, those that have arrived.
+    fragments: Vec<u8>,
     sender: Sender,
     protocol: Protocol,
     answers_pings: bool,
@@ -27,46 +28,70 @@ pub struct Connection {
 /// Sends while the connection reads.
 #[derive(Clone)]
 pub struct Sender {
-    writer: Arc<Mutex<WebSocketWrite<WriteHalf<Inner>>>>,
+    writer: Arc<Mutex<WriteHalf<Inner>>>,
     protocol: Protocol,
 }
 
 impl Connection {
     /// Opens connection number `index`, which decides its local address. The client is not logged in yet.
     pub async fn open(dialer: &Dialer, index: usize, protocol: Protocol) -> Result<Self> {
-        let mut stream = dialer.dial(index).await?;
-        handshake(&mut stream, dialer, index, protocol).await.context("no WebSocket connection")?;
-        let (read, write) = tokio::io::split(stream);
-        let (reader, writer) = after_handshake_split(read, write, Role::Client);
-        Ok(Self {
-            reader: FragmentCollectorRead::new(reader),
-            sender: Sender { writer: Arc::new(Mutex::new(writer)), protocol },
+        let (read, write) = tokio::io::split(dialer.dial(index).await?);
+        let mut connection = Self {
+            reader: Reader::new(read),
+            fragments: Vec::new(),
+            sender: Sender { writer: Arc::new(Mutex::new(write)), protocol },
             protocol,
             answers_pings: false,
             last_id: 0,
-        })
+        };
+        connection.handshake(dialer, index).await.context("no WebSocket connection")?;
+        Ok(connection)
     }
 
-    /// Logs in and subscribes, in one round trip. `on_message` is given every message but the reply to the login.
+    async fn handshake(&mut self, dialer: &Dialer, index: usize) -> Result<()> {
+        let key = BASE64_STANDARD.encode((index as u128).to_be_bytes()); // only has to be 16 bytes
+        let subprotocol = match self.protocol {
+            Protocol::Json => "",
+            Protocol::Protobuf => "Sec-WebSocket-Protocol: centrifuge-protobuf\r\n",
+        };
+        let request = format!(
+            "GET {}/connection/websocket HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n{subprotocol}\r\n",
+            dialer.path, dialer.host
+        );
+        self.sender.write(request.as_bytes()).await?;
+        let head = |bytes: &[u8]| Ok(first_head(bytes)?.map(|(used, head)| (used, head.status)));
+        match self.reader.read(head).await? {
+            101 => Ok(()),
+            status => bail!("the server answered {status}"),
+        }
+    }
+
+    /// Logs in and subscribes, in one round trip. `decode` reads the replies.
     pub async fn login(
         &mut self,
         token: String,
         subscribe: SubscribeRequest,
-        mut on_message: impl FnMut(&[u8]),
+        decode: impl FnMut(&[u8]) -> Result<Reply>,
     ) -> Result<()> {
         let connect = Command { connect: Some(ConnectRequest { token }), ..Default::default() };
         let subscribe = Command { subscribe: Some(subscribe), ..Default::default() };
-        let replies = self.call([connect, subscribe], &mut on_message).await?;
+        let replies = self.exchange([connect, subscribe], decode).await?;
         self.answers_pings = replies.iter().any(|reply| reply.connect.as_ref().is_some_and(|result| result.pong));
         Ok(())
     }
 
-    /// Sends commands together and waits for all replies. The first error in a reply is the result, as a `ServerError`.
-    /// `on_message` is given every message meanwhile, replies to subscribe commands included.
-    pub async fn call<const N: usize>(
+    /// Sends a command and waits for the reply, in which an error is an error here, a `ServerError`.
+    pub async fn call(&mut self, command: Command) -> Result<()> {
+        let protocol = self.protocol;
+        self.exchange([command], |reply| protocol.decode(reply)).await.map(drop)
+    }
+
+    /// Sends commands together and waits for all replies. The first error is the result.
+    async fn exchange<const N: usize>(
         &mut self,
         mut commands: [Command; N],
-        on_message: &mut impl FnMut(&[u8]),
+        mut decode: impl FnMut(&[u8]) -> Result<Reply>,
     ) -> Result<Vec<Reply>> {
         for command in &mut commands {
             self.last_id += 1;
@@ -77,17 +102,17 @@ impl Connection {
         let mut replies = Vec::with_capacity(N);
         let mut failure = None;
         while replies.len() < N {
-            let on_any = |message: &[u8]| {
-                if protocol.is_reply(message) {
-                    match protocol.decode(message) {
-                        Ok(Reply { error: Some(error), .. }) => failure = failure.take().or(Some(error.into())),
-                        Ok(reply) => replies.push(reply),
-                        Err(error) => failure = Some(error),
-                    }
+            let on_message = |message: &[u8]| {
+                if !protocol.is_reply(message) {
+                    return;
                 }
-                on_message(message);
+                match decode(message) {
+                    Ok(Reply { error: Some(error), .. }) => failure = failure.take().or(Some(error.into())),
+                    Ok(reply) => replies.push(reply),
+                    Err(error) => failure = Some(error),
+                }
             };
-            self.read(on_any).await?;
+            self.read(on_message).await?;
             if let Some(failure) = failure.take() {
                 return Err(failure);
             }
@@ -95,24 +120,42 @@ impl Connection {
         Ok(replies)
     }
 
-    /// Reads one frame, answers the ping in it, and hands on the other messages, which are not copied.
+    /// Reads what has arrived, answers the pings in it, and hands on the other messages, which are not copied.
     pub async fn read(&mut self, mut on_message: impl FnMut(&[u8])) -> Result<()> {
-        let sender = &self.sender;
-        let mut obliged = |frame| async { sender.frame(frame).await };
-        let frame = self.reader.read_frame(&mut obliged).await.map_err(lost)?;
-        if frame.opcode == OpCode::Close {
-            bail!(close_reason(&frame.payload));
-        }
-        let mut pinged = false;
-        for message in self.protocol.messages(&frame.payload) {
-            if self.protocol.is_ping(message) {
-                pinged = true;
-            } else {
-                on_message(message);
+        let Self { protocol, answers_pings, fragments, .. } = self;
+        let mut answers = Vec::new();
+        let mut on_whole = |message: &[u8], answers: &mut Vec<u8>| {
+            for message in protocol.messages(message) {
+                if !protocol.is_ping(message) {
+                    on_message(message);
+                } else if *answers_pings {
+                    websocket::write(answers, data_opcode(*protocol), protocol.pong());
+                }
             }
-        }
-        if pinged && self.answers_pings {
-            self.sender.frame(data_frame(self.protocol, self.protocol.pong().to_vec())).await?;
+        };
+        let frames = |bytes: &[u8]| {
+            let mut used = 0;
+            while let Some((length, frame)) = websocket::first(&bytes[used..])? {
+                used += length;
+                match frame.opcode {
+                    CLOSE => bail!(close_reason(frame.payload)),
+                    PING => websocket::write(&mut answers, PONG, frame.payload),
+                    PONG => (),
+                    _ if frame.is_last && fragments.is_empty() => on_whole(frame.payload, &mut answers),
+                    _ => {
+                        fragments.extend_from_slice(frame.payload);
+                        if frame.is_last {
+                            on_whole(fragments, &mut answers);
+                            fragments.clear();
+                        }
+                    }
+                }
+            }
+            Ok((used > 0).then_some((used, ())))
+        };
+        self.reader.read(frames).await?;
+        if !answers.is_empty() {
+            self.sender.write(&answers).await?;
         }
         Ok(())
     }
@@ -128,55 +171,30 @@ impl Connection {
 
     /// Says goodbye, so that the server sees a close and not a broken connection.
     pub async fn close(self) -> Result<()> {
-        self.sender.frame(Frame::close(1000, b"")).await?;
-        Ok(())
+        let mut frame = Vec::new();
+        websocket::write(&mut frame, CLOSE, &1000u16.to_be_bytes());
+        self.sender.write(&frame).await
     }
 }
 
 impl Sender {
     pub async fn send(&self, commands: &[Command]) -> Result<()> {
-        let frame = data_frame(self.protocol, self.protocol.encode(commands)?);
-        self.frame(frame).await.map_err(lost)
+        let mut frame = Vec::new();
+        websocket::write(&mut frame, data_opcode(self.protocol), &self.protocol.encode(commands)?);
+        self.write(&frame).await
     }
 
-    async fn frame(&self, frame: Frame<'_>) -> Result<(), WebSocketError> {
-        self.writer.lock().await.write_frame(frame).await
+    async fn write(&self, frames: &[u8]) -> Result<()> {
+        let mut writer = self.writer.lock().await;
+        writer.write_all(frames).await?;
+        Ok(writer.flush().await?)
     }
 }
 
-fn data_frame(protocol: Protocol, bytes: Vec<u8>) -> Frame<'static> {
+fn data_opcode(protocol: Protocol) -> u8 {
     match protocol {
-        Protocol::Json => Frame::text(bytes.into()),
-        Protocol::Protobuf => Frame::binary(bytes.into()),
-    }
-}
-
-async fn handshake(stream: &mut Inner, dialer: &Dialer, index: usize, protocol: Protocol) -> Result<()> {
-    let key = BASE64_STANDARD.encode((index as u128).to_be_bytes()); // only has to be 16 bytes
-    let subprotocol = match protocol {
-        Protocol::Json => "",
-        Protocol::Protobuf => "Sec-WebSocket-Protocol: centrifuge-protobuf\r\n",
-    };
-    let request = format!(
-        "GET {}/connection/websocket HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n{subprotocol}\r\n",
-        dialer.path, dialer.host
-    );
-    stream.write_all(request.as_bytes()).await?;
-    stream.flush().await?;
-    let mut rest = Vec::new(); // stays empty: a server says nothing before the client has logged in
-    match read_head(stream, &mut rest).await?.status {
-        101 => Ok(()),
-        status => bail!("the server answered {status}"),
-    }
-}
-
-fn lost(error: WebSocketError) -> anyhow::Error {
-    match error {
-        WebSocketError::UnexpectedEOF | WebSocketError::ConnectionClosed => {
-            anyhow::anyhow!("the server closed the connection")
-        }
-        other => anyhow::Error::from(other),
+        Protocol::Json => TEXT,
+        Protocol::Protobuf => BINARY,
     }
 }
 

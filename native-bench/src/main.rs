@@ -18,6 +18,7 @@ mod payload;
 mod probe;
 mod protocol;
 mod publisher;
+mod reader;
 mod recorder;
 mod result;
 mod run;
@@ -25,6 +26,7 @@ mod scenarios;
 mod schedule;
 mod subscriber;
 mod token;
+mod websocket;
 
 use anyhow::Result;
 use clap::Parser;

@@ -37,32 +37,33 @@ where
     Ok(())
 }
 
-/// Starts operations when they are due, whether or not earlier ones are done, and times each from when it was due. Ends
+/// Carries out operations when they are due, whether or not earlier ones are done, and times each from when it was due. Ends
 /// when all are done. At most `in_flight` run at once: what is due beyond that waits, and its time with it.
 pub async fn operate<F>(
     run: &Arc<Run>,
     pace: Pace,
     in_flight: usize,
-    operation: impl Fn(Arc<Run>, Due) -> F,
+    operation: impl Fn(Arc<Run>, Due) -> F + Clone + Send + Sync + 'static,
 ) -> Result<()>
 where
     F: Future<Output = Result<()>> + Send + 'static,
 {
-    let mut schedule = Schedule::start(pace)?;
-    let mut operations = JoinSet::new();
-    while let Some(due) = schedule.next().await? {
-        while operations.try_join_next().is_some() {}
-        if operations.len() >= in_flight.min(IN_FLIGHT_MAX) {
-            operations.join_next().await;
-        }
-        let (run, operation) = (run.clone(), operation(run.clone(), due));
-        operations.spawn(async move {
-            match operation.await {
-                Ok(()) => run.operated(due.at),
-                Err(error) => run.error(&error),
+    let schedule = Arc::new(Schedule::start(pace)?);
+    let mut operators = JoinSet::new();
+    for _ in 0..in_flight.min(IN_FLIGHT_MAX) {
+        let (run, schedule, operation) = (run.clone(), schedule.clone(), operation.clone());
+        operators.spawn(async move {
+            while let Some(due) = schedule.next().await? {
+                match operation(run.clone(), due).await {
+                    Ok(()) => run.operated(due.at),
+                    Err(error) => run.error(&error),
+                }
             }
+            anyhow::Ok(())
         });
     }
-    while operations.join_next().await.is_some() {}
+    while let Some(done) = operators.join_next().await {
+        done.context("an operation failed")??;
+    }
     Ok(())
 }

@@ -4,7 +4,6 @@
 //! message alike, and nothing around it has to be parsed.
 
 use memchr::memmem::Finder;
-use std::io::Write;
 use std::sync::LazyLock;
 
 static START: LazyLock<Finder> = LazyLock::new(|| Finder::new(r#"{"lane":"#));
@@ -23,7 +22,11 @@ pub struct Mark {
 pub fn write(out: &mut Vec<u8>, Mark { lane, sequence, due }: Mark, size: usize) {
     const PADDING: &str = r#","pad":""}"#;
     let start = out.len();
-    write!(out, r#"{{"lane":{lane},"seq":{sequence},"due":{due}"#).expect("memory does not fail to be written");
+    let mut digits = itoa::Buffer::new();
+    for (name, number) in [(r#"{"lane":"#, lane as u64), (r#","seq":"#, sequence), (r#","due":"#, due)] {
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(digits.format(number).as_bytes());
+    }
     let bare = out.len() - start;
     match size.checked_sub(bare + PADDING.len()) {
         None => out.push(b'}'),
@@ -55,8 +58,9 @@ fn read(bytes: &[u8]) -> Option<Mark> {
 /// The decimal number that the bytes start with, and the bytes after it.
 fn number(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let digits = bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let value = std::str::from_utf8(&bytes[..digits]).ok()?.parse().ok()?;
-    Some((value, &bytes[digits..]))
+    let (number, rest) = bytes.split_at(digits);
+    let add = |value: u64, digit: &u8| value.checked_mul(10)?.checked_add((digit - b'0').into());
+    Some((number.iter().try_fold(0, add).filter(|_| digits > 0)?, rest))
 }
 
 #[cfg(test)]

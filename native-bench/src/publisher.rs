@@ -4,7 +4,6 @@
 use anyhow::{Context, Result};
 use std::io::Write;
 use std::sync::Arc;
-use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::api::{Api, error_in};
@@ -15,10 +14,8 @@ use crate::options::{ApiKind, PayloadKind};
 use crate::payload::{self, Mark};
 use crate::recorder::Shard;
 use crate::run::Run;
-use crate::schedule::{Pace, Schedule};
+use crate::schedule::{Due, Pace, Schedule};
 
-/// Beyond it publishing waits, and the time of waiting counts as latency.
-const REQUESTS_QUEUED_MAX: usize = 10_000;
 const FILL_BATCH: usize = 100;
 
 pub struct Publisher {
@@ -75,25 +72,11 @@ impl Publisher {
     pub async fn publish(&mut self, Pace { rate, seconds }: Pace) -> Result<Vec<u64>> {
         let before = self.sent();
         let (requests, each, publications) = self.shape();
-        let mut queues = Vec::new();
-        let mut serving = JoinSet::new();
+        let schedule = Schedule::of_groups(Pace { rate: rate / publications, seconds }, requests)?;
+        let (schedule, mut serving) = (Arc::new(schedule), JoinSet::new());
         for lane in self.lanes.drain(..) {
-            let (queue, requests) = mpsc::channel(REQUESTS_QUEUED_MAX);
-            queues.push(queue);
-            serving.spawn(lane.serve(requests));
+            serving.spawn(lane.serve(schedule.clone(), each));
         }
-        let mut schedule = Schedule::start(Pace { rate: rate / publications, seconds })?;
-        let mut next_request = 0;
-        'schedule: while let Some(due) = schedule.next().await? {
-            for _ in 0..requests {
-                let request = Request { first: next_request * each, count: each, due: due.at };
-                if queues[next_request % queues.len()].send(request).await.is_err() {
-                    break 'schedule; // the lane has failed, as is seen below
-                }
-                next_request += 1;
-            }
-        }
-        drop(queues);
         while let Some(lane) = serving.join_next().await {
             self.lanes.push(lane.context("a publisher failed")??);
         }
@@ -117,10 +100,10 @@ impl Publisher {
 
     /// How many requests are due together, of how many publications each, and how many publications that makes on average:
     /// the last group of a broadcast may be smaller.
-    fn shape(&self) -> (usize, usize, f64) {
+    fn shape(&self) -> (u64, usize, f64) {
         let (batch, channels) = (self.run.load.batch, self.channels.len());
         match self.run.load.api {
-            ApiKind::Single => (batch, 1, batch as f64),
+            ApiKind::Single => (batch as u64, 1, batch as f64),
             ApiKind::Batch => (1, batch, batch as f64),
             ApiKind::Broadcast => (1, batch, channels as f64 / channels.div_ceil(batch) as f64),
         }
@@ -133,9 +116,10 @@ impl Publisher {
 }
 
 impl Lane {
-    async fn serve(mut self, mut requests: mpsc::Receiver<Request>) -> Result<Self> {
-        while let Some(request) = requests.recv().await {
-            match self.request(&request).await {
+    /// Sends requests of so many publications when they are due, one after the other.
+    async fn serve(mut self, schedule: Arc<Schedule>, each: usize) -> Result<Self> {
+        while let Some(Due { number, at }) = schedule.next().await? {
+            match self.request(&Request { first: number as usize * each, count: each, due: at }).await {
                 Err(refused) if refused.is::<ServerError>() => self.run.error(&refused),
                 done => done?,
             }
@@ -150,8 +134,7 @@ impl Lane {
             ApiKind::Batch => ("batch", self.write_batch(request)),
             ApiKind::Broadcast => ("broadcast", self.write_broadcast(request)),
         };
-        let reply = self.api.post(method, &self.body).await?;
-        if let Some(error) = error_in(&reply.body) {
+        if let Some(error) = self.api.post(method, &self.body, |reply| error_in(&reply.body)).await? {
             return Err(error).context("the server refused to publish");
         }
         let mut tally = self.tally.lock().unwrap();
@@ -209,8 +192,9 @@ impl Lane {
         if self.run.has_deltas() {
             self.run.was_due(channel, due);
         }
-        write!(self.body, r#"{{"channel":"{}","data":"#, self.channels[channel])
-            .expect("memory does not fail to be written");
+        for part in [r#"{"channel":""#, &self.channels[channel], r#"","data":"#] {
+            self.body.extend_from_slice(part.as_bytes());
+        }
         self.write_payload(mark);
         self.body.push(b'}');
     }

@@ -8,6 +8,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 
 use crate::api::{Api, result_of};
+use crate::http::Response;
 use crate::measurement::{Measurement, Usage};
 use crate::options::{Load, Scenario};
 use crate::recorder::{Counts, Tally};
@@ -126,12 +127,13 @@ const BARE: &str = "bare";
 
 impl Server {
     pub async fn identify(url: &str, api: &mut Api) -> Result<Self> {
-        let response = api.post("info", b"{}").await?;
-        let info = result_of("info", &response.body)?;
+        let read = |response: &Response| (response.header("uwebsockets").is_some(), result_of("info", &response.body));
+        let (is_of_library, info) = api.post("info", b"{}", read).await?;
+        let info = info?;
         let version = info["nodes"][0]["version"].as_str().unwrap_or_default().to_owned();
         let software = if version.split(' ').any(|word| word == "OSS" || word == "PRO") {
             "centrifugo"
-        } else if response.header("uwebsockets").is_some() && version != BARE {
+        } else if is_of_library && version != BARE {
             "gyre"
         } else {
             "unknown"

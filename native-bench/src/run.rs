@@ -13,12 +13,12 @@ use crate::clock::micros;
 use crate::connection::Connection;
 use crate::dial::Dialer;
 use crate::measurement::{Measurement, Usage};
-use crate::messages::SubscribeRequest;
+use crate::messages::{Reply, SubscribeRequest};
 use crate::options::{Delta, Load, Options, PayloadKind, Scenario, Switch};
 use crate::recorder::Recorder;
 use crate::result::{Extra, Report, Server};
 use crate::schedule::Pace;
-use crate::token::connection_token;
+use crate::token::Signer;
 
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -27,6 +27,7 @@ pub struct Run {
     pub load: Load,
     pub recorder: Recorder,
     pub dialer: Arc<Dialer>,
+    signer: Signer,
     pub server: Server,
     connections: AtomicU64,
     /// By channel: when each publication was due, where subscribers get deltas, which do not say it.
@@ -57,6 +58,7 @@ impl Run {
             verdict: Mutex::new(None),
             extra: Mutex::default(),
             measurement: Mutex::new(measurement),
+            signer: Signer::new(&options.secret),
             progress: progress_bar(),
             options,
             load,
@@ -84,17 +86,21 @@ impl Run {
         Api::new(self.dialer.clone(), self.options.api_key.clone(), index)
     }
 
-    /// A connection that is logged in and subscribed; see `Connection::login`.
-    pub async fn client(
+    /// A connection that is logged in and subscribed.
+    pub async fn client(&self, index: usize, user: &str, subscribe: SubscribeRequest) -> Result<Connection> {
+        self.client_that(index, user, subscribe, |reply| self.load.protocol.decode(reply)).await
+    }
+
+    /// The same, with something else to read the replies; see `Connection::login`.
+    pub async fn client_that(
         &self,
         index: usize,
         user: &str,
         subscribe: SubscribeRequest,
-        on_message: impl FnMut(&[u8]),
+        decode: impl FnMut(&[u8]) -> Result<Reply>,
     ) -> Result<Connection> {
         let mut connection = Connection::open(&self.dialer, index, self.load.protocol).await?;
-        let token = connection_token(&self.options.secret, user);
-        connection.login(token, subscribe, on_message).await?;
+        connection.login(self.signer.connection_token(user), subscribe, decode).await?;
         self.opened(1);
         Ok(connection)
     }

@@ -5,6 +5,7 @@ use anyhow::Result;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::{io, ptr};
 use tokio::io::unix::AsyncFd;
+use tokio::sync::Mutex;
 
 use crate::clock::micros;
 
@@ -23,31 +24,45 @@ pub struct Pace {
     pub seconds: f64,
 }
 
+/// Whoever is free takes the operation that is next.
 pub struct Schedule {
     start: u64,
     rate: f64,
     count: u64,
-    next: u64,
+    /// So many are due at the same time.
+    together: u64,
+    next: Mutex<Next>,
+}
+
+struct Next {
+    number: u64,
     timer: Timer,
 }
 
 impl Schedule {
     /// Starts now; there is always at least one operation.
-    pub fn start(Pace { rate, seconds }: Pace) -> Result<Self> {
-        let count = (rate * seconds).round().max(1.0) as u64;
-        Ok(Self { start: micros(), rate, count, next: 0, timer: Timer::new()? })
+    pub fn start(pace: Pace) -> Result<Self> {
+        Self::of_groups(pace, 1)
+    }
+
+    /// The pace is that of groups of operations that are due together.
+    pub fn of_groups(Pace { rate, seconds }: Pace, together: u64) -> Result<Self> {
+        let count = (rate * seconds).round().max(1.0) as u64 * together;
+        let next = Mutex::new(Next { number: 0, timer: Timer::new()? });
+        Ok(Self { start: micros(), rate, count, together, next })
     }
 
     /// Waits until the next operation is due. None after the last.
-    pub async fn next(&mut self) -> Result<Option<Due>> {
-        if self.next == self.count {
+    pub async fn next(&self) -> Result<Option<Due>> {
+        let mut next = self.next.lock().await;
+        if next.number == self.count {
             return Ok(None);
         }
-        let due = Due { number: self.next, at: due_at(self.start, self.rate, self.next) };
-        self.next += 1;
+        let due = Due { number: next.number, at: due_at(self.start, self.rate, next.number / self.together) };
+        next.number += 1;
         match due.at.saturating_sub(micros()) {
             0 => tokio::task::coop::consume_budget().await, // when behind, sockets still get their turn
-            wait => self.timer.sleep(wait).await?,
+            wait => next.timer.sleep(wait).await?,
         }
         Ok(Some(due))
     }
@@ -82,20 +97,9 @@ impl Timer {
         if unsafe { libc::timerfd_settime(self.0.as_raw_fd(), 0, &once, ptr::null_mut()) } == -1 {
             return Err(io::Error::last_os_error());
         }
-        loop {
-            let mut ready = self.0.readable().await?;
-            let read = ready.try_io(|fd| {
-                let mut expirations = 0u64;
-                // SAFETY: a timer reads as one u64.
-                match unsafe { libc::read(fd.as_raw_fd(), ptr::from_mut(&mut expirations).cast(), 8) } {
-                    -1 => Err(io::Error::last_os_error()),
-                    _ => Ok(()),
-                }
-            });
-            if let Ok(expired) = read {
-                return expired;
-            }
-        }
+        // It need not be read: setting it again forgets that it has expired.
+        self.0.readable().await?.clear_ready();
+        Ok(())
     }
 }
 
@@ -112,7 +116,7 @@ mod tests {
 
     #[tokio::test]
     async fn every_operation_comes_once_and_never_early() {
-        let mut schedule = Schedule::start(Pace { rate: 2000.0, seconds: 0.05 }).unwrap();
+        let schedule = Schedule::start(Pace { rate: 2000.0, seconds: 0.05 }).unwrap();
         let mut numbers = Vec::new();
         while let Some(due) = schedule.next().await.unwrap() {
             assert!(micros() >= due.at);
@@ -123,8 +127,29 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn groups_are_due_together_and_shared_by_all_who_are_free() {
+        let pace = Pace { rate: 1000.0, seconds: 0.02 };
+        let schedule = std::sync::Arc::new(Schedule::of_groups(pace, 3).unwrap());
+        let mut takers = tokio::task::JoinSet::new();
+        for _ in 0..4 {
+            let schedule = schedule.clone();
+            takers.spawn(async move {
+                let mut taken = Vec::new();
+                while let Some(due) = schedule.next().await.unwrap() {
+                    assert_eq!(due.at, schedule.start + due.number / 3 * 1000);
+                    taken.push(due.number);
+                }
+                taken
+            });
+        }
+        let mut numbers = takers.join_all().await.concat();
+        numbers.sort();
+        assert_eq!(numbers, (0..60).collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
     async fn due_times_stay_when_the_caller_is_late() {
-        let mut schedule = Schedule::start(Pace { rate: 1000.0, seconds: 0.01 }).unwrap();
+        let schedule = Schedule::start(Pace { rate: 1000.0, seconds: 0.01 }).unwrap();
         std::thread::sleep(std::time::Duration::from_millis(20));
         while let Some(due) = schedule.next().await.unwrap() {
             assert_eq!(due.at, schedule.start + due.number * 1000);

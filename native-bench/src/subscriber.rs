@@ -26,7 +26,7 @@ impl Subscriber {
         let channel = index % run.load.channels;
         let delta = if run.has_deltas() { "fossil".into() } else { String::new() };
         let subscribe = SubscribeRequest { channel: run.channel(channel), delta, ..Default::default() };
-        let connection = run.client(index, &format!("bench-{index}"), subscribe, |_| ()).await?;
+        let connection = run.client(index, &format!("bench-{index}"), subscribe).await?;
         Ok(Self { channel, index, connection, sequences: Sequences::new(run.load.publishers), run })
     }
 
@@ -34,8 +34,9 @@ impl Subscriber {
     pub async fn receive(mut self) {
         let tally: Shard = self.run.recorder.shard(self.index);
         let lost = loop {
+            let mut now = None; // of all that has arrived together
             let on_delivery = |due, bytes| {
-                tally.lock().unwrap().delivery(due, micros(), bytes);
+                tally.lock().unwrap().delivery(due, *now.get_or_insert_with(micros), bytes);
             };
             if let Err(error) = self.read(on_delivery).await {
                 break error;
@@ -44,7 +45,7 @@ impl Subscriber {
         self.run.fail(format!("connection {} was lost: {lost:#}", self.index));
     }
 
-    /// Reads one frame and calls for each publication in it, with the time it was due and the bytes of the message.
+    /// Reads what has arrived and calls for each publication in it, with the time it was due and the bytes of the message.
     pub async fn read(&mut self, mut on_delivery: impl FnMut(u64, usize)) -> Result<()> {
         let Self { connection, sequences, run, index, channel } = self;
         let has_deltas = run.has_deltas();

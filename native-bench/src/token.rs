@@ -6,17 +6,28 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 const LIFETIME_SECONDS: u64 = 86_400;
 
-/// A token for `user` that is valid for a day.
-pub fn connection_token(secret: &str, user: &str) -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is past 1970").as_secs();
-    sign(secret, &serde_json::json!({ "sub": user, "exp": now + LIFETIME_SECONDS }).to_string())
-}
+pub struct Signer(hmac::Key);
 
-fn sign(secret: &str, claims: &str) -> String {
-    let body = format!("{}.{}", BASE64URL.encode(r#"{"alg":"HS256","typ":"JWT"}"#), BASE64URL.encode(claims));
-    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
-    let signature = hmac::sign(&key, body.as_bytes());
-    format!("{body}.{}", BASE64URL.encode(signature))
+impl Signer {
+    pub fn new(secret: &str) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()))
+    }
+
+    /// A token for `user` that is valid for a day.
+    pub fn connection_token(&self, user: &str) -> String {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is past 1970").as_secs();
+        self.sign(&serde_json::json!({ "sub": user, "exp": now + LIFETIME_SECONDS }).to_string())
+    }
+
+    fn sign(&self, claims: &str) -> String {
+        let mut token = BASE64URL.encode(r#"{"alg":"HS256","typ":"JWT"}"#);
+        token.push('.');
+        BASE64URL.encode_string(claims, &mut token);
+        let signature = hmac::sign(&self.0, token.as_bytes());
+        token.push('.');
+        BASE64URL.encode_string(signature, &mut token);
+        token
+    }
 }
 
 #[cfg(test)]
@@ -26,7 +37,8 @@ mod tests {
     #[test]
     fn signs_as_other_implementations_do() {
         // The well-known example of jwt.io.
-        let token = sign("your-256-bit-secret", r#"{"sub":"1234567890","name":"John Doe","iat":1516239022}"#);
+        let token =
+            Signer::new("your-256-bit-secret").sign(r#"{"sub":"1234567890","name":"John Doe","iat":1516239022}"#);
         assert_eq!(
             token,
             "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIiwibmFtZSI6IkpvaG4gRG9lIiwiaWF0IjoxNTE2MjM5MDIyfQ.SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c"
@@ -35,7 +47,7 @@ mod tests {
 
     #[test]
     fn names_the_user_and_ends_after_a_day() {
-        let token = connection_token("s", "user-1");
+        let token = Signer::new("s").connection_token("user-1");
         let claims = BASE64URL.decode(token.split('.').nth(1).unwrap()).unwrap();
         let claims: serde_json::Value = serde_json::from_slice(&claims).unwrap();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();

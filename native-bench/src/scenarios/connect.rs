@@ -16,6 +16,6 @@ pub async fn run(run: &Arc<Run>) -> Result<()> {
 async fn come_and_go(run: Arc<Run>, due: Due) -> Result<()> {
     let index = due.number as usize;
     let subscribe = SubscribeRequest { channel: run.channel(index % run.load.channels), ..Default::default() };
-    let connection = run.client(index, &format!("bench-{index}"), subscribe, |_| ()).await?;
+    let connection = run.client(index, &format!("bench-{index}"), subscribe).await?;
     connection.close().await
 }

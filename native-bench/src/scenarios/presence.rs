@@ -3,7 +3,6 @@
 
 use anyhow::Result;
 use std::sync::Arc;
-use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::connection::Connection;
@@ -13,8 +12,6 @@ use crate::run::Run;
 use crate::schedule::{Pace, Schedule};
 use crate::subscriber::deliveries;
 
-/// Operations that wait for one visitor, who can only do one after the other.
-const OPERATIONS_QUEUED_MAX: usize = 10_000;
 const VISITOR: &str = "visitor-";
 
 pub async fn run(run: &Arc<Run>) -> Result<()> {
@@ -33,27 +30,17 @@ pub async fn run(run: &Arc<Run>) -> Result<()> {
 
 /// Has the visitors come and go at this pace. Returns how often that happened in each channel.
 async fn visit(run: &Arc<Run>, visitors: &mut Vec<Visitor>, pace: Pace) -> Result<Vec<u64>> {
-    let mut visits = vec![0; run.load.channels];
-    let mut queues = Vec::new();
+    let schedule = Arc::new(Schedule::start(pace)?);
     let mut visiting = JoinSet::new();
     for visitor in visitors.drain(..) {
-        let (queue, due) = mpsc::channel(OPERATIONS_QUEUED_MAX);
-        queues.push(queue);
-        visiting.spawn(visitor.serve(due));
+        visiting.spawn(visitor.serve(schedule.clone()));
     }
-    let mut schedule = Schedule::start(pace)?;
-    while let Some(due) = schedule.next().await? {
-        let visitor = due.number as usize % queues.len();
-        if queues[visitor].send(due.at).await.is_err() {
-            break; // it has failed, as is seen below
-        }
-        visits[visitor % run.load.channels] += 1;
+    let mut visits = vec![0; run.load.channels];
+    while let Some(done) = visiting.join_next().await {
+        let (visitor, times) = done??;
+        visits[visitor.index % run.load.channels] += times;
+        visitors.push(visitor);
     }
-    drop(queues);
-    while let Some(visitor) = visiting.join_next().await {
-        visitors.push(visitor??);
-    }
-    visitors.sort_by_key(|visitor| visitor.index);
     Ok(visits)
 }
 
@@ -68,17 +55,20 @@ struct Visitor {
 impl Visitor {
     async fn open(run: Arc<Run>, index: usize) -> Result<Self> {
         let own = SubscribeRequest { channel: format!("bench:{VISITOR}{index}"), ..Default::default() };
-        let connection = run.client(run.load.subscribers + index, &format!("{VISITOR}{index}"), own, |_| ()).await?;
+        let connection = run.client(run.load.subscribers + index, &format!("{VISITOR}{index}"), own).await?;
         Ok(Self { index, channel: run.channel(index % run.load.channels), is_in: false, connection, run })
     }
 
-    async fn serve(mut self, mut operations: mpsc::Receiver<u64>) -> Result<Self> {
-        while let Some(due) = operations.recv().await {
-            self.connection.call([self.command()], &mut |_| ()).await?;
+    /// Comes and goes when it is due, one after the other. Returns how often.
+    async fn serve(mut self, schedule: Arc<Schedule>) -> Result<(Self, u64)> {
+        let mut times = 0;
+        while let Some(due) = schedule.next().await? {
+            self.connection.call(self.command()).await?;
             self.is_in = !self.is_in;
-            self.run.operated(due);
+            self.run.operated(due.at);
+            times += 1;
         }
-        Ok(self)
+        Ok((self, times))
     }
 
     fn command(&self) -> Command {
@@ -95,7 +85,7 @@ impl Visitor {
 async fn watch(run: Arc<Run>, index: usize) -> Result<()> {
     let channel = run.channel(index % run.load.channels);
     let subscribe = SubscribeRequest { channel, join_leave: true, ..Default::default() };
-    let mut connection = run.client(index, &format!("bench-{index}"), subscribe, |_| ()).await?;
+    let mut connection = run.client(index, &format!("bench-{index}"), subscribe).await?;
     let mut presence = Presence { is_in: vec![false; run.load.publishers] };
     let (tally, protocol) = (run.recorder.shard(index), run.load.protocol);
     tokio::spawn(async move {

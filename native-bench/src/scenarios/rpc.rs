@@ -46,7 +46,7 @@ pub async fn run(run: &Arc<Run>) -> Result<()> {
     let mut method = None;
     for index in 0..run.load.publishers {
         let own = SubscribeRequest { channel: run.channel(index), ..Default::default() };
-        let mut connection = run.client(index, &format!("bench-{index}"), own, |_| ()).await?;
+        let mut connection = run.client(index, &format!("bench-{index}"), own).await?;
         if method.is_none() {
             method = Some(choose_method(&mut connection, run).await?);
         }
@@ -54,7 +54,7 @@ pub async fn run(run: &Arc<Run>) -> Result<()> {
     }
     run.extra.lock().unwrap().method = method.map(Method::name);
     run.measure(async |pace| {
-        let mut schedule = Schedule::start(pace)?;
+        let schedule = Schedule::start(pace)?;
         while let Some(due) = schedule.next().await? {
             let caller = due.number as usize % callers.len();
             callers[caller].call(run, due).await?;
@@ -75,11 +75,11 @@ pub async fn run(run: &Arc<Run>) -> Result<()> {
 /// Tries RPC first. An error of the publication is an error of the run.
 async fn choose_method(connection: &mut Connection, run: &Run) -> Result<Method> {
     let probe = |method| command(run, method, 0, Mark { lane: 0, sequence: 0, due: 0 });
-    match connection.call([probe(Method::Rpc)], &mut |_| ()).await {
+    match connection.call(probe(Method::Rpc)).await {
         Ok(_) => return Ok(Method::Rpc),
         Err(error) => drop(error.downcast::<ServerError>()?),
     }
-    let published = connection.call([probe(Method::Publish)], &mut |_| ()).await;
+    let published = connection.call(probe(Method::Publish)).await;
     published.context("the server has no RPC method echo, and a client may not publish")?;
     Ok(Method::Publish)
 }
