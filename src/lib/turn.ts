@@ -25,6 +25,11 @@ export class Turn {
     this.#run = () => this.runNow();
   }
 
+  /** A run was asked for and is still to come, or has not got to its end. */
+  get due(): boolean {
+    return this.#scheduled;
+  }
+
   /** Flush `item` at the end of this turn. The caller touches an item once a turn: it remembers that it did. */
   touch(item: Flushable): void {
     this.#touched.push(item);

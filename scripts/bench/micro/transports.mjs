@@ -12,6 +12,7 @@ import { RingBuffer } from 'ringbuf.js';
 import { Turn } from '../../../dist/lib/turn.js';
 import { SharedDoorbell } from '../../../dist/mesh/doorbell.js';
 import { Mesh } from '../../../dist/mesh/mesh.js';
+import { WatchingDoorbell } from '../../../dist/mesh/watch.js';
 import { createBells, createWires, portsOf } from '../../../dist/mesh/wires.js';
 
 const KIND = 31;
@@ -23,9 +24,10 @@ const mesh = {
     return { ends: [near, far], ports: portsOf([...far.outgoing, ...far.incoming]) };
   },
   connect(wires, onRecord) {
-    const schedule = () => turn.schedule();
-    const own = new Mesh(wires, schedule, new SharedDoorbell(wires.bells, wires.self, schedule));
     const turn = new Turn({ before: () => own.drain(), after: () => own.publish() });
+    const schedule = () => turn.schedule();
+    const bell = new WatchingDoorbell(turn, (wake) => new SharedDoorbell(wires.bells, wires.self, wake));
+    const own = new Mesh(wires, schedule, bell);
     own.on(KIND, (record) => onRecord(record.u32le()));
     schedule();
     const to = 1 - wires.self;
