@@ -1,5 +1,5 @@
-/** The inner map is replaced after so many deletions … */
-const RENEWED_AFTER_DELETIONS = 64;
+/** The inner map is replaced after so many deletions, or as many as it has entries: at most one is copied for each … */
+const RENEWED_AFTER_DELETIONS_MIN = 64;
 /** … as long as it is no larger. Larger ones make few tables, for what lives longer. */
 const RENEWED_MAX_ENTRIES = 4096;
 
@@ -35,11 +35,17 @@ export class PassingMap<K, V> {
 
   delete(key: K): boolean {
     if (!this.#map.delete(key)) return false;
-    if (++this.#deletions >= RENEWED_AFTER_DELETIONS && this.#map.size <= RENEWED_MAX_ENTRIES) {
-      this.#map = new Map(this.#map);
-      this.#deletions = 0;
-    }
+    const { size } = this.#map;
+    if (++this.#deletions >= Math.max(size, RENEWED_AFTER_DELETIONS_MIN) && size <= RENEWED_MAX_ENTRIES) this.#renew();
     return true;
+  }
+
+  /** Not by the constructor, which makes an array of each entry. */
+  #renew(): void {
+    const renewed = new Map<K, V>();
+    this.#map.forEach((value, key) => void renewed.set(key, value));
+    this.#map = renewed;
+    this.#deletions = 0;
   }
 
   *entries(): IterableIterator<[K, V]> {
