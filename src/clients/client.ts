@@ -9,6 +9,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Subscriber } from '../channels/channels.js';
+import { copied } from '../lib/bytes.js';
 import { type Codec, InappropriatePayload } from '../protocol/codec.js';
 import { type ClientError, type Disconnect, disconnects, type Unsubscribe } from '../protocol/codes.js';
 import type { Bytes, ClientInfo, ConnectRequest, ConnectResult, Push, Reply } from '../protocol/messages.js';
@@ -189,7 +190,7 @@ export class Client implements Session, Subscriber, OutboxOwner {
       this.unidirectional ? this.codec.encodePush({ connect }, true) : this.codec.encodeReply({ id, connect }),
     );
     if (message !== undefined) {
-      this.outbox.release(Buffer.from(message));
+      this.outbox.release(copied(message));
       this.keepalive.connected();
     }
     this.done();

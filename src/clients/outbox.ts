@@ -8,8 +8,10 @@
  *   Shut      nothing is written any more, ever
  *
  * Order: as written. Loss: none while not Shut; what a Shut outbox dropped is a tail, never a gap.
- * Bounds: {@link JOINED_MAX_BYTES} a write, `queueMaxBytes` waiting. A single frame larger than either is still one write.
+ * Bounds: {@link JOINED_MAX_BYTES} a write, {@link LARGE_JOINED_MAX_BYTES} one that ends with a large frame, `queueMaxBytes`
+ * waiting. A single frame larger than any is still one write.
  */
+import { copied } from '../lib/bytes.js';
 import type { Flushable, Turn } from '../lib/turn.js';
 import type { Codec } from '../protocol/codec.js';
 import { type Disconnect, disconnects } from '../protocol/codes.js';
@@ -22,8 +24,11 @@ export const JOINED_MAX_BYTES = 16 * 1024;
 /** Of such frames no two are joined, so there is nothing to wait for. */
 export const LARGE_BYTES = JOINED_MAX_BYTES / 2;
 
+/** Up to here a large frame is joined with what waits ahead of it: copying it takes less than another write. */
+export const LARGE_JOINED_MAX_BYTES = 4 * JOINED_MAX_BYTES;
+
 /** For what is joined: the socket has read it when it has taken it. With room for what stands between frames. */
-const joined = Buffer.allocUnsafeSlow(JOINED_MAX_BYTES * 2);
+const joined = Buffer.allocUnsafeSlow(LARGE_JOINED_MAX_BYTES + JOINED_MAX_BYTES);
 
 type State = 'open' | 'held' | 'blocked' | 'shut';
 
@@ -79,14 +84,14 @@ export class Outbox implements Flushable {
   /** A frame in memory that is used again after the call: a large one leaves at once if it can, others are copied. */
   writeBorrowed(frame: Bytes): void {
     if (this.state === 'open' && frame.length >= LARGE_BYTES) {
-      if (this.waitingBytes + frame.length > JOINED_MAX_BYTES) this.send();
+      if (this.waitingBytes + frame.length > LARGE_JOINED_MAX_BYTES) this.send();
       if (this.state === 'open') {
         this.append(frame);
-        this.send();
+        this.send(LARGE_JOINED_MAX_BYTES);
         return;
       }
     }
-    this.write(Buffer.from(frame));
+    this.write(copied(frame));
   }
 
   /** Keep everything back until {@link release}. */
@@ -147,8 +152,8 @@ export class Outbox implements Flushable {
     this.waitingBytes += frame.length;
   }
 
-  private send(): void {
-    while (this.frames !== null && this.hand(this.take(this.frames)));
+  private send(maxBytes = JOINED_MAX_BYTES): void {
+    while (this.frames !== null && this.hand(this.take(this.frames, maxBytes)));
   }
 
   /** @returns whether the socket took it and would take more. */
@@ -167,14 +172,14 @@ export class Outbox implements Flushable {
   }
 
   /** The next write: as many of the frames as fit, at least one. */
-  private take(frames: Bytes | Bytes[]): Bytes {
+  private take(frames: Bytes | Bytes[], maxBytes: number): Bytes {
     if (!Array.isArray(frames)) {
       this.clear();
       return frames;
     }
     let count = 0;
     let bytes = 0;
-    while (count < frames.length && (count === 0 || bytes + frames[count]!.length <= JOINED_MAX_BYTES)) {
+    while (count < frames.length && (count === 0 || bytes + frames[count]!.length <= maxBytes)) {
       bytes += frames[count++]!.length;
     }
     if (count === frames.length) {

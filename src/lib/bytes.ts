@@ -293,6 +293,13 @@ export class ByteReader {
   }
 }
 
+/** A copy in Buffer's pool, for what is soon gone. `Buffer.from` takes long to find out what it is given. */
+export function copied(view: Uint8Array): Buffer {
+  const copy = Buffer.allocUnsafe(view.length);
+  copy.set(view);
+  return copy;
+}
+
 /** A copy outside Buffer's pool: a few bytes that live as long as a connection must not keep a slab of 8 KB alive. */
 export function retained(view: Uint8Array): Buffer {
   const copy = Buffer.allocUnsafeSlow(view.length);

@@ -1,12 +1,12 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { JOINED_MAX_BYTES, LARGE_BYTES, Outbox } from '../../src/clients/outbox.js';
+import { JOINED_MAX_BYTES, LARGE_BYTES, LARGE_JOINED_MAX_BYTES, Outbox } from '../../src/clients/outbox.js';
 import { BUFFERED, DROPPED, SENT } from '../../src/clients/socket.js';
 import { Turn } from '../../src/lib/turn.js';
 import { type Disconnect, disconnects } from '../../src/protocol/codes.js';
 import { jsonCodec } from '../../src/protocol/json.js';
 import { FakeSocket } from '../support/fake-socket.js';
 
-const QUEUE_MAX_BYTES = 2 * JOINED_MAX_BYTES;
+const QUEUE_MAX_BYTES = LARGE_JOINED_MAX_BYTES;
 
 let socket: FakeSocket;
 let turn: Turn;
@@ -79,10 +79,10 @@ describe('joining', () => {
     const large = Buffer.alloc(JOINED_MAX_BYTES, 'b');
     outbox.writeBorrowed(large);
     large[0] = 0;
-    expect(socket.frames.map((frame) => frame[0])).toEqual([0x31, 0x62]);
+    expect(written()).toEqual([`1\n${'b'.repeat(JOINED_MAX_BYTES)}`]);
     turn.runNow();
     outbox.writeBorrowed(large);
-    expect(socket.frames.map((frame) => frame[0])).toEqual([0x31, 0x62, 0]);
+    expect(socket.frames.map((frame) => frame[0])).toEqual([0x31, 0]);
     socket.answer = BUFFERED;
     outbox.writeBorrowed(large);
     expect([blocked, outbox.blocked]).toEqual([1, true]);
@@ -93,12 +93,22 @@ describe('joining', () => {
     expect(failures).toEqual([disconnects.writeError]);
   });
 
-  test('a borrowed frame leaves together with what is ahead of it, where that makes one write', () => {
+  test.each([
+    LARGE_BYTES,
+    LARGE_JOINED_MAX_BYTES - 3,
+  ])('a borrowed frame of %i bytes leaves together with what is ahead of it', (bytes) => {
     outbox.write(Buffer.from('1'));
-    outbox.writeBorrowed(Buffer.alloc(LARGE_BYTES, 'b'));
-    expect(written()).toEqual([`1\n${'b'.repeat(LARGE_BYTES)}`]);
+    outbox.write(Buffer.from('2'));
+    outbox.writeBorrowed(Buffer.alloc(bytes, 'b'));
+    expect(written()).toEqual([`1\n2\n${'b'.repeat(bytes)}`]);
     turn.runNow();
     expect(written()).toHaveLength(1);
+  });
+
+  test('a larger one leaves after it', () => {
+    outbox.write(Buffer.from('1'));
+    outbox.writeBorrowed(Buffer.alloc(LARGE_JOINED_MAX_BYTES, 'b'));
+    expect(written()).toEqual(['1', 'b'.repeat(LARGE_JOINED_MAX_BYTES)]);
   });
 
   test('a borrowed frame that the socket has no room for after what is ahead of it is copied', () => {
