@@ -6,6 +6,7 @@
  */
 import type { History, HistoryFilter } from '../engine/engine.js';
 import type { ByteReader } from '../lib/bytes.js';
+import { channelNames } from '../lib/text-cache.js';
 import type { Ticket } from '../mesh/calls.js';
 import { type ClientError, errors } from '../protocol/codes.js';
 import { findEntry } from '../protocol/entry.js';
@@ -34,8 +35,8 @@ export function readAnnouncement(record: ByteReader): Announcement {
 }
 
 export interface AttachingHost {
-  /** Resolves when the broker delivers the channel. */
-  subscribed(channel: OwnedChannel, then: () => void, failed: (error: ClientError) => void): void;
+  /** Has it go on by {@link Attaching.subscribed} when the broker delivers the channel, or fail. */
+  whenSubscribed(attaching: Attaching): void;
   /** The channel's stream, if it is to have one. */
   follower(channel: OwnedChannel): Follower | undefined;
   read(
@@ -76,27 +77,27 @@ export class Attaching implements Joining {
   }
 
   start(): void {
-    this.host.subscribed(this.channel, this.#subscribed, this.#fail);
+    this.host.whenSubscribed(this);
   }
 
   // ---- Joining ----
 
   join(position: StreamPosition, since: readonly Bytes[] | undefined): void {
     const recovery = this.#recover(position, since);
-    if (recovery === undefined) this.#fail(errors.tooManyRequests);
+    if (recovery === undefined) this.fail(errors.tooManyRequests);
     else if (this.since !== undefined && !recovery.recovered && this.#has(AttachFlag.rejectUnrecovered))
-      this.#fail(errors.unrecoverablePosition);
+      this.fail(errors.unrecoverablePosition);
     else this.#acknowledge(recovery);
   }
 
   again(): void {
-    if (this.#reads < READS_MAX) this.#subscribed();
-    else this.#fail(errors.internal);
+    if (this.#reads < READS_MAX) this.subscribed();
+    else this.fail(errors.internal);
   }
 
   // ---- steps ----
 
-  readonly #subscribed = (): void => {
+  subscribed(): void {
     if (this.#isOver()) return;
     const follower = this.host.follower(this.channel);
     if (follower === undefined) {
@@ -106,7 +107,7 @@ export class Attaching implements Joining {
     const known = this.#known(follower.position);
     if (known === undefined) this.#readHistory(follower);
     else this.#acknowledge(known);
-  };
+  }
 
   #readHistory(follower: Follower): void {
     this.#reads++;
@@ -120,17 +121,17 @@ export class Attaching implements Joining {
       },
       (error) => {
         follower.failed();
-        this.#fail(error);
+        this.fail(error);
       },
     );
   }
 
-  readonly #fail = (error: ClientError): void => {
+  fail(error: ClientError): void {
     if (this.#isOver()) return;
     this.channel.settle(this);
     this.ticket.refuse(error);
     this.host.gaveUp(this);
-  };
+  }
 
   #acknowledge({ offset, epoch, recovered, entries }: Recovery): void {
     if (this.#isOver()) return;
@@ -199,7 +200,7 @@ export interface AttachRequest {
 /** What follows the call's number in an attach record. */
 export function readAttach(record: ByteReader): AttachRequest {
   const edgeId = record.u32le();
-  const name = record.string();
+  const name = record.cachedString(channelNames);
   const flags = record.u8();
   const since = (flags & AttachFlag.recover) !== 0 ? { offset: record.f64le(), epoch: record.string() } : undefined;
   const held = (flags & AttachFlag.holds) !== 0 ? record.f64le() : undefined;

@@ -38,6 +38,8 @@ export interface EdgeDeps {
   readonly maxLagMs?: number;
 }
 
+const NO_ENTRIES = Buffer.alloc(0);
+
 export class Edge implements Channels {
   readonly #byName = new PassingMap<string, EdgeChannel>();
   readonly #byId = new PassingMap<number, EdgeChannel>();
@@ -171,7 +173,7 @@ export class Edge implements Channels {
     const epoch = ack.string();
     const recovered = ack.u8();
     const { codec, unidirectional } = member.subscriber;
-    const newer = retained(ack.rest());
+    const newer = ack.done ? NO_ENTRIES : retained(ack.rest());
     const goesOn = recovered === RECOVERED.afterHeld ? held : undefined;
     const entries =
       recovered !== RECOVERED.no && sharesMissed(call)

@@ -23,6 +23,7 @@ import type {
 import type { ByteReader } from '../lib/bytes.js';
 import { PassingMap } from '../lib/passing-map.js';
 import { Sweep } from '../lib/sweep.js';
+import { channelNames } from '../lib/text-cache.js';
 import type { Calls, Ticket } from '../mesh/calls.js';
 import type { Mesh } from '../mesh/mesh.js';
 import { RecordKind } from '../mesh/records.js';
@@ -184,11 +185,13 @@ export class Owner implements BrokerSink, AttachingHost, FollowerHost, LastSeenH
 
   // ---- AttachingHost ----
 
-  subscribed(channel: OwnedChannel, then: () => void, failed: (error: ClientError) => void): void {
+  whenSubscribed(attaching: Attaching): void {
+    const { name, subscribing } = attaching.channel;
     // Also once subscribed: what a settling stream shows may be about to get another epoch.
-    const subscribed = (): void => (this.feed(channel.name) === 'up' ? then() : failed(errors.internal));
-    if (channel.subscribing === undefined) subscribed();
-    else this.#answering.when(channel.subscribing, subscribed, failed);
+    const subscribed = (): void =>
+      this.feed(name) === 'up' ? attaching.subscribed() : attaching.fail(errors.internal);
+    if (subscribing === undefined) subscribed();
+    else this.#answering.when(subscribing, subscribed, (error) => attaching.fail(error));
   }
 
   follower(channel: OwnedChannel): Follower | undefined {
@@ -220,13 +223,13 @@ export class Owner implements BrokerSink, AttachingHost, FollowerHost, LastSeenH
 
   #detach(record: ByteReader, from: number): void {
     const edgeId = record.u32le();
-    const name = record.string();
+    const name = record.cachedString(channelNames);
     const flags = record.u8();
     const announced = (flags & (DetachFlag.presence | DetachFlag.joinLeave)) !== 0;
     const who = announced ? readAnnouncement(record) : undefined;
     const channel = this.#channels.get(name);
     // Whoever leaves before its attach was answered was not announced yet.
-    const waiting = channel?.attaching.find((it) => it.ticket.slot === from && it.who?.client === who?.client);
+    const waiting = who && channel?.attaching.find((it) => it.ticket.slot === from && it.who?.client === who.client);
     if (channel !== undefined && (flags & DetachFlag.last) !== 0) this.#release(channel, from, edgeId);
     if (who === undefined) return;
     if (waiting !== undefined) {

@@ -1,4 +1,5 @@
 /** JSON commands: which fields each request has. */
+import { channelNames } from '../lib/text-cache.js';
 import { JsonFields } from './json-fields.js';
 import { type JsonReader, readObject } from './json-reader.js';
 import type {
@@ -26,6 +27,7 @@ import {
 } from './requests.js';
 
 const string = (r: JsonReader): string => r.string();
+const channelName = (r: JsonReader): string => r.cachedString(channelNames);
 const boolean = (r: JsonReader): boolean => r.boolean();
 const int32 = (r: JsonReader): number => r.int32();
 const int64 = (r: JsonReader): number => r.int64();
@@ -46,7 +48,7 @@ const filterFields: JsonFields<FilterNode> = new JsonFields<FilterNode>({
 });
 
 const subscribeFields = new JsonFields<SubscribeRequest>({
-  channel: string,
+  channel: channelName,
   token: string,
   recover: boolean,
   epoch: string,
@@ -115,7 +117,7 @@ export function decodeJsonConnect(request: Bytes): ConnectRequest {
   return readObject(request, emptyConnect(), connectFields);
 }
 
-/** @throws JsonError */
-export function decodeJsonCommand(message: Bytes): Command {
-  return readObject(message, emptyCommand(), commandFields);
+/** What stands in [start, end). @throws JsonError */
+export function decodeJsonCommand(bytes: Bytes, start: number, end: number): Command {
+  return readObject(bytes, emptyCommand(), commandFields, start, end);
 }

@@ -243,11 +243,17 @@ export class JsonReader extends JsonScanner {
 }
 
 /**
- * A whole document that is one object, into `target`; the document `null` leaves it as it is.
+ * A whole document that is one object, in [start, end), into `target`; the document `null` leaves it as it is.
  * @throws JsonError
  */
-export function readObject<T extends object>(bytes: Uint8Array, target: T, fields: JsonFields<T>): T {
-  const reader = new JsonReader(bytes);
+export function readObject<T extends object>(
+  bytes: Uint8Array,
+  target: T,
+  fields: JsonFields<T>,
+  start = 0,
+  end = bytes.length,
+): T {
+  const reader = new JsonReader(bytes, start, end);
   reader.object(target, fields);
   reader.end();
   return target;

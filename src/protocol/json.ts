@@ -21,10 +21,10 @@ function decode(frame: Bytes): Command[] {
   const commands: Command[] = [];
   try {
     let newline = bytes.indexOf(NEWLINE);
-    if (newline < 0) return [decodeJsonCommand(bytes)];
+    if (newline < 0) return [decodeJsonCommand(bytes, 0, end)];
     for (let start = 0; ; start = newline + 1, newline = bytes.indexOf(NEWLINE, start)) {
       if (newline < 0) newline = end;
-      commands.push(decodeJsonCommand(bytes.subarray(start, newline)));
+      commands.push(decodeJsonCommand(bytes, start, newline));
       if (newline >= end) return commands;
     }
   } catch (error) {
