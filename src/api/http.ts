@@ -2,11 +2,11 @@
 import type { HttpApiConfig } from '../config/config.js';
 import { JsonReader } from '../protocol/json-reader.js';
 import { JsonError } from '../protocol/json-scanner.js';
-import type { HttpHandler, HttpRequest, HttpResponse, HttpRoute } from '../transport/http.js';
+import type { HttpHandler, HttpHead, HttpRequest, HttpResponse, HttpRoute } from '../transport/http.js';
 import { batch } from './batch.js';
 import type { ApiDeps } from './deps.js';
 import type { Shape } from './fields.js';
-import { ApiKey, KEY_HEADERS } from './key.js';
+import { ApiKey } from './key.js';
 import { legacy } from './legacy.js';
 import { type AnyMethod, call, writeOutcome } from './method.js';
 import { methods } from './methods.js';
@@ -24,9 +24,10 @@ export function apiRoutes(config: HttpApiConfig, deps: ApiDeps): HttpRoute[] {
   const key = config.insecure ? undefined : new ApiKey(config.key);
   const route = (path: string, handle: HttpHandler): HttpRoute => ({
     path,
-    headers: [...KEY_HEADERS, ERROR_MODE_HEADER],
+    guard: (head) => refusal(head, key),
+    headers: [ERROR_MODE_HEADER],
     maxBodyBytes: MAX_BODY_BYTES,
-    handle: guarded(key, handle, deps),
+    handle: settled(handle, deps),
   });
   const transportErrors = config.error_mode === 'transport';
   return [
@@ -40,10 +41,13 @@ export function apiRoutes(config: HttpApiConfig, deps: ApiDeps): HttpRoute[] {
 
 type Answer = (response: HttpResponse) => void;
 
-function guarded(key: ApiKey | undefined, handle: HttpHandler, deps: ApiDeps): HttpHandler {
+function refusal(head: HttpHead, key: ApiKey | undefined): HttpResponse | undefined {
+  if (head.method !== 'post') return methodNotAllowed;
+  return key === undefined || key.admits(head) ? undefined : unauthorized;
+}
+
+function settled(handle: HttpHandler, deps: ApiDeps): HttpHandler {
   return (request, answer) => {
-    if (request.method !== 'post') return methodNotAllowed;
-    if (key !== undefined && !key.admits(request)) return unauthorized;
     try {
       const answered = handle(request, answer);
       deps.settle();

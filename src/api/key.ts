@@ -1,7 +1,5 @@
 import { timingSafeEqual } from 'node:crypto';
-import type { HttpRequest } from '../transport/http.js';
-
-export const KEY_HEADERS = ['x-api-key', 'authorization'] as const;
+import type { HttpHead } from '../transport/http.js';
 
 /**
  * The key of the HTTP API. A request shows it in the header `X-API-Key`, else in `Authorization: apikey …`; where that
@@ -16,10 +14,11 @@ export class ApiKey {
     this.#given = Buffer.alloc(this.#key.length);
   }
 
-  admits(request: HttpRequest): boolean {
+  admits(head: HttpHead): boolean {
     if (this.#key.length === 0) return false;
-    if (this.equals(request.header('x-api-key') || fromAuthorization(request.header('authorization')))) return true;
-    return request.query !== '' && this.equals(new URLSearchParams(request.query).get('api_key') ?? '');
+    if (this.equals(head.header('x-api-key') || fromAuthorization(head.header('authorization')))) return true;
+    const { query } = head;
+    return query !== '' && this.equals(new URLSearchParams(query).get('api_key') ?? '');
   }
 
   /** In constant time: padded or cut to the key's length, the claim is compared as a whole, whatever its own length. */

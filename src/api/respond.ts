@@ -9,7 +9,7 @@ const JSON_HEADERS = { 'Content-Type': 'application/json' };
 const scratch = new JsonWriter();
 
 /**
- * A response in JSON. What cannot be said in JSON (a stored payload that is not) is a 500: the caller asked in the wrong
+ * A response in JSON, to be sent before there is another: its body is in memory that is used again. What cannot be said in JSON (a stored payload that is not) is a 500: the caller asked in the wrong
  * format, and there is no part of the answer that could be left out.
  */
 export function json(write: (w: JsonWriter) => void, status = 200): HttpResponse {
@@ -20,7 +20,7 @@ export function json(write: (w: JsonWriter) => void, status = 200): HttpResponse
     if (error instanceof InappropriatePayload) return plain(500, 'Internal Server Error');
     throw error;
   }
-  return { status, headers: JSON_HEADERS, body: scratch.copy() };
+  return { status, headers: JSON_HEADERS, body: scratch.record() };
 }
 
 /** Error mode "transport": the status tells, the body is the error alone. */

@@ -13,8 +13,16 @@ export class Answering {
 
   /** A handler of records that carry a call's number first. */
   handler(handle: (record: ByteReader, ticket: Ticket) => void): KindHandler {
+    return this.handlerOf((slot, id) => this.calls.ticket(slot, id), handle);
+  }
+
+  /** The same with tickets of another kind. */
+  handlerOf<T extends Ticket>(
+    ticketOf: (slot: number, id: number) => T,
+    handle: (record: ByteReader, ticket: T) => void,
+  ): KindHandler {
     return (record, from) => {
-      const ticket = this.calls.ticket(from, record.u32le());
+      const ticket = ticketOf(from, record.u32le());
       try {
         handle(record, ticket);
       } catch (thrown) {

@@ -1,7 +1,7 @@
 /** What edges ask the owner of a channel, subscribed or not: publish, history, presence. */
 import type { Broker, PresenceManager, PublishReply, PublishResult } from '../engine/engine.js';
 import type { ByteReader } from '../lib/bytes.js';
-import type { Calls, Ticket } from '../mesh/calls.js';
+import { type Calls, Ticket } from '../mesh/calls.js';
 import type { Mesh } from '../mesh/mesh.js';
 import { RecordKind } from '../mesh/records.js';
 import { type ClientError, errors } from '../protocol/codes.js';
@@ -27,10 +27,15 @@ export function answerRequests({ mesh, answering, broker, presence, streams, las
 
   const historyOf = (channel: string): HistoryOptions => streams.options(channel);
 
-  on(RecordKind.publish, (record, ticket) => {
-    const { channel, options } = readPublish(record, historyOf);
-    broker.publish(channel, record.rest(), options, new Publishing(answering.calls, ticket, channel, lastSeen));
-  });
+  const publishing = answering.handlerOf(
+    (slot, id) => new Publishing(answering.calls, slot, id, lastSeen),
+    (record, reply) => {
+      const { channel, options } = readPublish(record, historyOf);
+      reply.channel = channel;
+      broker.publish(channel, record.rest(), options, reply);
+    },
+  );
+  mesh.on(RecordKind.publish, publishing);
 
   on(RecordKind.history, (record, ticket) => {
     const channel = record.string();
@@ -68,29 +73,33 @@ export function answerRequests({ mesh, answering, broker, presence, streams, las
 }
 
 /** A publisher that waits for the broker. */
-class Publishing implements PublishReply {
+class Publishing extends Ticket implements PublishReply {
+  /** Read after the number of the call. */
+  channel = '';
+
   constructor(
-    private readonly calls: Calls,
-    private readonly ticket: Ticket,
-    private readonly channel: string,
+    calls: Calls,
+    slot: number,
+    id: number,
     private readonly lastSeen: LastSeen | undefined,
-  ) {}
+  ) {
+    super(calls, slot, id);
+  }
 
   succeed(offset: number, epoch: string, suppressed?: PublishResult['suppressed']): void {
-    const { ticket } = this;
     if (offset > 0) this.lastSeen?.note(this.channel, offset, epoch);
-    if (!ticket.valid) return;
-    const out = this.calls.beginReply(ticket.id);
+    if (!this.valid) return;
+    const out = this.calls.beginReply(this.id);
     if (offset > 0 || epoch !== '' || suppressed !== undefined) {
       out.f64le(offset);
       out.string(epoch);
       out.u8(SUPPRESSED.indexOf(suppressed));
     }
     // It is published: "try again", which 111 would say, could publish it twice.
-    this.calls.endReply(ticket.slot, ticket.id, errors.internal);
+    this.calls.endReply(this.slot, this.id, errors.internal);
   }
 
   fail(error: ClientError): void {
-    this.ticket.refuse(error);
+    this.refuse(error);
   }
 }

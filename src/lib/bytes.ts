@@ -56,6 +56,8 @@ export class ByteWriter {
   /** The scratch memory; [0, length) is written. Replaced when it grows: do not keep it across a write. */
   buffer: Buffer;
   length = 0;
+  /** The same memory. What Buffer has for numbers takes five to thirty times as long. */
+  #numbers: DataView;
   readonly #initialBytes: number;
   /** By length, of {@link #viewed}. */
   #views: (Buffer | undefined)[] = [];
@@ -64,12 +66,18 @@ export class ByteWriter {
   constructor(initialBytes = 4096) {
     this.#initialBytes = initialBytes;
     this.buffer = Buffer.allocUnsafeSlow(initialBytes);
+    this.#numbers = new DataView(this.buffer.buffer);
   }
 
   reset(): this {
     this.length = 0;
-    if (this.buffer.length > RETAINED_BYTES) this.buffer = Buffer.allocUnsafeSlow(this.#initialBytes);
+    if (this.buffer.length > RETAINED_BYTES) this.#use(Buffer.allocUnsafeSlow(this.#initialBytes));
     return this;
+  }
+
+  #use(memory: Buffer): void {
+    this.buffer = memory;
+    this.#numbers = new DataView(memory.buffer);
   }
 
   /** What was written, valid until the next write or reset. */
@@ -109,7 +117,7 @@ export class ByteWriter {
     if (needed <= this.buffer.length) return;
     const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.buffer.length * 2));
     this.buffer.copy(grown, 0, 0, this.length);
-    this.buffer = grown;
+    this.#use(grown);
   }
 
   u8(value: number): void {
@@ -119,12 +127,14 @@ export class ByteWriter {
 
   u32le(value: number): void {
     this.ensure(4);
-    this.length = this.buffer.writeUInt32LE(value, this.length);
+    this.#numbers.setUint32(this.length, value, true);
+    this.length += 4;
   }
 
   f64le(value: number): void {
     this.ensure(8);
-    this.length = this.buffer.writeDoubleLE(value, this.length);
+    this.#numbers.setFloat64(this.length, value, true);
+    this.length += 8;
   }
 
   /** @param value  integer, 0 to 2^64; exact up to 2^53. */
@@ -204,6 +214,8 @@ export class ByteReader {
   pos = 0;
   end = 0;
   #buffer: Buffer;
+  /** Of {@link #buffer}, asked for once: native code has to be. */
+  #memory: ArrayBufferLike | undefined;
 
   constructor(bytes: Uint8Array) {
     this.#buffer = asBuffer(bytes);
@@ -212,15 +224,15 @@ export class ByteReader {
 
   /** Start over with other bytes, so that one reader serves a whole drain. */
   reset(bytes: Uint8Array): this {
-    this.#buffer = asBuffer(bytes);
-    this.pos = 0;
-    this.end = bytes.length;
-    return this;
+    return this.range(asBuffer(bytes), 0, bytes.length);
   }
 
   /** The same over a part of a buffer, without a view of it. */
   range(buffer: Buffer, start: number, end: number): this {
-    this.#buffer = buffer;
+    if (buffer !== this.#buffer) {
+      this.#buffer = buffer;
+      this.#memory = undefined;
+    }
     this.pos = start;
     this.end = end;
     return this;
@@ -257,8 +269,8 @@ export class ByteReader {
 
   /** `length` bytes, as a view. */
   raw(length: number): Buffer {
-    const start = this.#take(length);
-    return this.#buffer.subarray(start, this.pos);
+    this.#memory ??= this.#buffer.buffer;
+    return Buffer.from(this.#memory, this.#buffer.byteOffset + this.#take(length), length);
   }
 
   /** uvarint length, then that many bytes, as a view. */

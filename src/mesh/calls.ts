@@ -109,7 +109,11 @@ export class Calls {
 
   /** A call that `slot` made, to be answered later. */
   ticket(slot: number, id: number): Ticket {
-    return new Ticket(this, this.mesh, slot, id);
+    return new Ticket(this, slot, id);
+  }
+
+  link(slot: number): Link {
+    return this.mesh.link(slot);
   }
 
   refuse(slot: number, id: number, error: ClientError): void {
@@ -164,17 +168,16 @@ export class Ticket {
   readonly #link: Link;
 
   constructor(
-    private readonly calls: Calls,
-    private readonly mesh: Mesh,
+    protected readonly calls: Calls,
     readonly slot: number,
     readonly id: number,
   ) {
-    this.#link = mesh.link(slot);
+    this.#link = calls.link(slot);
   }
 
   /** Whether the caller is still there. */
   get valid(): boolean {
-    return this.mesh.link(this.slot) === this.#link;
+    return this.calls.link(this.slot) === this.#link;
   }
 
   /** See {@link Calls.reply}. @returns false also where the caller is gone. */

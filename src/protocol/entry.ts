@@ -190,9 +190,14 @@ function begin(): void {
 }
 
 function finish(flags: number, offset: number, timeMs: number): Buffer {
-  const entry = scratch.record();
-  putHeader(entry, flags, offset, timeMs);
-  return entry;
+  const { length } = scratch;
+  scratch.length = 0;
+  scratch.u32le(length);
+  scratch.u8(flags);
+  scratch.f64le(offset);
+  scratch.f64le(timeMs);
+  scratch.length = length;
+  return scratch.record();
 }
 
 /** `data` and info are views into `entry`. */

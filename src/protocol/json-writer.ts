@@ -13,6 +13,7 @@ import type { Bytes } from './messages.js';
 const NEWLINE = 0x0a;
 const QUOTE = 0x22;
 const COMMA = 0x2c;
+const COLON = 0x3a;
 const BACKSLASH = 0x5c;
 const OPEN_ARRAY = 0x5b;
 const OPEN_OBJECT = 0x7b;
@@ -54,10 +55,16 @@ export class JsonWriter extends ByteWriter {
 
   /** @param name  a literal without anything to escape. */
   key(name: string): void {
+    const chars = name.length;
+    this.ensure(chars + 4);
     this.comma();
-    this.u8(QUOTE);
-    this.ascii(name);
-    this.ascii('":');
+    const { buffer } = this;
+    let at = this.length;
+    buffer[at++] = QUOTE;
+    for (let i = 0; i < chars; i++) buffer[at++] = charCode(name, i);
+    buffer[at++] = QUOTE;
+    buffer[at++] = COLON;
+    this.length = at;
   }
 
   /** A key that is somebody's text. */

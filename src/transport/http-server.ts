@@ -2,6 +2,7 @@
 import { STATUS_CODES } from 'node:http';
 import type {
   HttpHandler,
+  HttpHead,
   HttpRequest,
   HttpResponse,
   HttpRoute,
@@ -63,17 +64,28 @@ class Exchange {
 
   run(req: uws.HttpRequest, route: HttpRoute | StreamRoute): void {
     const request = new Request(req, this.method, route);
+    const refusal = this.refusal(req, route);
+    const handler = refusal === undefined ? route.handle : () => refusal;
     const length = req.getHeader('content-length');
     if (length === '' ? req.getHeader('transfer-encoding') !== '' : length !== '0') {
       this.watchAbort();
       this.collectBody(Number(length), route.maxBodyBytes, (body) => {
         request.body = body;
-        this.handle(route.handle, request);
+        this.handle(handler, request);
       });
       return;
     }
-    this.handle(route.handle, request);
+    this.handle(handler, request);
     if (!this.over) this.watchAbort();
+  }
+
+  private refusal(req: uws.HttpRequest, route: HttpRoute | StreamRoute): HttpResponse | undefined {
+    try {
+      return route.guard?.(new Head(req, this.method));
+    } catch (error) {
+      this.onError(error);
+      return INTERNAL_ERROR;
+    }
   }
 
   private watchAbort(): void {
@@ -155,6 +167,22 @@ class Exchange {
   }
 }
 
+/** The native request, which is gone when its callback returns. */
+class Head implements HttpHead {
+  constructor(
+    private readonly req: uws.HttpRequest,
+    readonly method: string,
+  ) {}
+
+  get query(): string {
+    return this.req.getQuery() ?? '';
+  }
+
+  header(name: string): string {
+    return this.req.getHeader(name);
+  }
+}
+
 /** What a handler sees: a copy, because the native request is gone when its callback returns. */
 class Request implements HttpRequest {
   readonly path: string;
@@ -166,11 +194,11 @@ class Request implements HttpRequest {
   constructor(
     req: uws.HttpRequest,
     readonly method: string,
-    route: Pick<HttpRoute, 'path' | 'headers'>,
+    route: Pick<HttpRoute, 'path' | 'headers' | 'readsQuery'>,
   ) {
     // Each of these is a call into the library and a string.
     this.path = route.path.endsWith('/*') ? req.getUrl() : route.path;
-    this.query = req.getQuery() ?? '';
+    this.query = route.readsQuery ? (req.getQuery() ?? '') : '';
     this.headerNames = route.headers;
     this.headers = [];
     for (const name of route.headers) this.headers.push(req.getHeader(name));

@@ -1,6 +1,16 @@
 /** HTTP as handlers see it, free of any server library. */
 import type { Bytes } from '../protocol/messages.js';
 
+/** What is there of a request before its body. Not to be kept. */
+export interface HttpHead {
+  /** Lower case. */
+  readonly method: string;
+  /** Raw query string, without '?'. */
+  readonly query: string;
+  /** Value of a header, '' if absent. */
+  header(name: string): string;
+}
+
 export interface HttpRequest {
   /** Lower case. */
   readonly method: string;
@@ -8,7 +18,7 @@ export interface HttpRequest {
   readonly path: string;
   /** Value of a header, '' if absent. Only headers named at registration can be read. */
   header(name: string): string;
-  /** Raw query string, without '?'. */
+  /** Raw query string, without '?'; '' where the route does not ask for it. */
   readonly query: string;
   readonly body: Buffer;
 }
@@ -69,8 +79,15 @@ export interface StreamRoute extends Omit<HttpRoute, 'handle'> {
 export interface HttpRoute {
   /** Method-agnostic: the handler answers 405 itself. Ends in '/*' for a prefix. */
   readonly path: string;
+  /**
+   * Whether to let a request in: what it returns is the answer. It reads what it needs and nothing is copied for it, where
+   * each header that the handler is to have takes a call into the library and a string.
+   */
+  readonly guard?: (head: HttpHead) => HttpResponse | undefined;
   /** Header names (lower case) that the handler reads; a request does not outlive its callback, so they are copied. */
   readonly headers: readonly string[];
+  /** The handler reads the query. */
+  readonly readsQuery?: boolean;
   /** Larger bodies are answered 413. */
   readonly maxBodyBytes: number;
   readonly handle: HttpHandler;

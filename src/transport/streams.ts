@@ -58,6 +58,7 @@ export function route(
   return {
     path: endpoint.path,
     headers: [...CORS_REQUEST_HEADERS, 'content-type', ...endpoint.headers],
+    readsQuery: true,
     maxBodyBytes: endpoint.maxBodyBytes,
     handle: (request) => handle(request, corsHeaders(request, endpoint.allowsOrigin)),
   };

@@ -146,9 +146,13 @@ export function rig(
         return headers[name] ?? '';
       },
     };
-    const answer = route.handle(request, end);
+    // What is answered is sent at once, and its memory used again.
+    const sendOff = (answer: HttpResponse) =>
+      end(answer.body === undefined ? answer : { ...answer, body: Buffer.from(answer.body) });
+    const answer =
+      route.guard?.({ ...request, header: (name) => headers[name] ?? '' }) ?? route.handle(request, sendOff);
     // None of these answers with a promise.
-    if (answer !== undefined) end(answer as HttpResponse);
+    if (answer !== undefined) sendOff(answer as HttpResponse);
   };
   const start = (path: string, body: string | Buffer, sent: Sent = {}) =>
     new Promise<HttpResponse>((resolve) => serve(path, body, sent, resolve));

@@ -24,7 +24,7 @@ describe('requests', () => {
         seen.push(request);
         return { status: 200 };
       },
-      { headers: ['x-api-key', 'authorization'] },
+      { headers: ['x-api-key', 'authorization'], readsQuery: true },
     );
     await fetch(`${server.url}/api/publish?a=1&b=%20`, {
       method: 'POST',
@@ -43,6 +43,40 @@ describe('requests', () => {
     serve((request) => ({ status: 405, body: request.method }));
     const response = await fetch(`${server.url}/api/x`, { method });
     expect([response.status, await response.text()]).toEqual([405, method.toLowerCase()]);
+  });
+
+  it('do not have their query read where nobody asks for it', async () => {
+    serve(({ query }) => ({ status: 200, body: `<${query}>` }));
+    expect(await (await post('', '/api/x?a=1')).text()).toBe('<>');
+  });
+
+  it.each(['GET', 'POST'])('by %s are let in by a guard that reads any header and the query', async (method) => {
+    const handle = vi.fn(echo);
+    const guard: HttpRoute['guard'] = (head) =>
+      head.header('x-open') === 'yes' || head.query === `${head.method}=1` ? undefined : { status: 401, body: 'no' };
+    serve(handle, { guard });
+    const ask = async (path: string, headers = {}) => {
+      const body = method === 'GET' ? null : 'hello';
+      const response = await fetch(server.url + path, { method, body, headers });
+      return [response.status, await response.text()];
+    };
+    expect(await ask('/api/x')).toEqual([401, 'no']);
+    expect(handle).not.toHaveBeenCalled();
+    const answer = [200, method === 'GET' ? '' : 'hello'];
+    expect(await ask('/api/x', { 'X-Open': 'yes' })).toEqual(answer);
+    expect(await ask(`/api/x?${method.toLowerCase()}=1`)).toEqual(answer);
+  });
+
+  it('whose guard throws are answered 500', async () => {
+    const handle = vi.fn(echo);
+    serve(handle, {
+      guard: () => {
+        throw new Error('guard');
+      },
+    });
+    expect((await post('x')).status).toBe(500);
+    expect(server.errors.map(String)).toEqual(['Error: guard']);
+    expect(handle).not.toHaveBeenCalled();
   });
 
   it('of other paths are answered 404', async () => {
