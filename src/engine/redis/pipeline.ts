@@ -17,7 +17,7 @@ import { Fifo } from '../../lib/fifo.js';
 import { RespError, RespReader, type RespValue } from '../../lib/resp.js';
 import { writeArgument, writeCommand, writeCount } from '../../lib/resp-command.js';
 import type { Flushable, Turn } from '../../lib/turn.js';
-import { errors } from '../../protocol/codes.js';
+import { type ClientError, errors } from '../../protocol/codes.js';
 import {
   Connection,
   type ConnectionDeps,
@@ -43,21 +43,24 @@ export interface PipelineDeps extends ConnectionDeps {
 interface Batch {
   readonly out: ByteWriter;
   readonly sentAt: number;
-  /** Commands without a reply, or to be sent again. When there are none its memory serves another batch. */
+  /** Pending without all replies, or to be sent again. When there are none its memory serves another batch. */
   open: number;
 }
 
 /** Batches' memory that waits to be used again. */
 const SPARE_MAX_WRITERS = 4;
 
+/** A command, or several without scripts that follow one another and have one handler. */
 class Pending {
   batch: Batch | undefined;
+  /** Commands without a reply. */
+  open = 1;
 
   constructor(
     readonly handler: LinkHandler,
     /** Where it is in the batch. */
     readonly start: number,
-    readonly end: number,
+    public end: number,
     /** To be loaded, and the command repeated, when the server does not know it. */
     readonly script: Script | undefined,
   ) {}
@@ -76,6 +79,8 @@ export class Pipeline implements ConnectionUser, Flushable {
   #queued: Pending[] = [];
   readonly #sent = new Fifo<Pending>();
   #sentBytes = 0;
+  /** Queued, or without a reply. */
+  #commands = 0;
   /** Answered with NOSCRIPT. While there are any, nothing is sent until {@link #sent} is empty. */
   #unknown: Pending[] = [];
   /** SHA-1 of what was loaded on this connection. */
@@ -99,7 +104,7 @@ export class Pipeline implements ConnectionUser, Flushable {
 
   /** May call `handler.fail` before it returns. Arguments are copied. */
   command(args: readonly (string | Uint8Array)[], handler: LinkHandler): void {
-    if (!this.#admits(handler)) return;
+    if (this.#refuses(handler)) return;
     const start = this.#out.length;
     writeCommand(this.#out, args);
     this.#queue(new Pending(handler, start, this.#out.length, undefined));
@@ -107,7 +112,7 @@ export class Pipeline implements ConnectionUser, Flushable {
 
   /** EVALSHA. May call `handler.fail` before it returns. Arguments are copied. */
   script(script: Script, keys: readonly string[], args: readonly (string | Uint8Array)[], handler: LinkHandler): void {
-    if (!this.#admits(handler)) return;
+    if (this.#refuses(handler)) return;
     if (!this.#loaded.has(script.sha)) this.#loadFirst(script);
     const out = this.#out;
     const start = out.length;
@@ -120,14 +125,23 @@ export class Pipeline implements ConnectionUser, Flushable {
     this.#queue(new Pending(handler, start, out.length, script));
   }
 
-  /** May call `handler.fail` before it returns. */
-  encoded(command: EncodedCommand, handler: LinkHandler): void {
-    if (!this.#admits(handler)) return;
+  /** @returns why it is not taken. The handler is not told then; otherwise it is called once for each of its commands. */
+  encoded(command: EncodedCommand, handler: LinkHandler): ClientError | undefined {
+    const refused = this.#refusal();
+    if (refused !== undefined) return refused;
     const { script } = command;
     if (script !== undefined && !this.#loaded.has(script.sha)) this.#loadFirst(script);
     const start = this.#out.length;
     command.writeTo(this.#out);
-    this.#queue(new Pending(handler, start, this.#out.length, script));
+    const last = this.#queued[this.#queued.length - 1];
+    if (last?.handler === handler && last.script === undefined && script === undefined) {
+      last.end = this.#out.length;
+      last.open++;
+      this.#commands++;
+    } else {
+      this.#queue(new Pending(handler, start, this.#out.length, script));
+    }
+    return undefined;
   }
 
   close(): void {
@@ -168,29 +182,32 @@ export class Pipeline implements ConnectionUser, Flushable {
   }
 
   reply(reply: RespValue | RespError): void {
-    const pending = this.#sent.shift();
+    const pending = this.#sent.peek();
     if (pending === undefined) {
       this.connection.drop('a reply that nobody asked for');
       return;
     }
-    this.#sentBytes -= pending.end - pending.start;
+    if (--pending.open === 0) {
+      this.#sent.shift();
+      this.#sentBytes -= pending.end - pending.start;
+    }
     if (reply instanceof RespError) this.#refused(pending, reply.text);
     else this.#answered(pending).reply(reply);
     if (this.#unknown.length > 0 && this.#sent.length === 0) this.#touch();
   }
 
-  #admits(handler: LinkHandler): boolean {
-    if (!this.connection.isUp) {
-      handler.fail(errors.internal);
-      return false;
-    }
-    const commands = this.#queued.length + this.#sent.length + this.#unknown.length;
-    const full = commands >= this.deps.pendingMaxCommands;
-    if (full || this.#out.length + this.#sentBytes >= this.deps.pendingMaxBytes) {
-      handler.fail(errors.tooManyRequests);
-      return false;
-    }
-    return true;
+  #refusal(): ClientError | undefined {
+    if (!this.connection.isUp) return errors.internal;
+    const full = this.#commands >= this.deps.pendingMaxCommands;
+    if (full || this.#out.length + this.#sentBytes >= this.deps.pendingMaxBytes) return errors.tooManyRequests;
+    return undefined;
+  }
+
+  /** Tells the handler. */
+  #refuses(handler: LinkHandler): boolean {
+    const refused = this.#refusal();
+    if (refused !== undefined) handler.fail(refused);
+    return refused !== undefined;
   }
 
   #loadFirst(script: Script): void {
@@ -200,6 +217,7 @@ export class Pipeline implements ConnectionUser, Flushable {
 
   #queue(pending: Pending): void {
     this.#queued.push(pending);
+    this.#commands++;
     this.#touch();
   }
 
@@ -225,14 +243,17 @@ export class Pipeline implements ConnectionUser, Flushable {
     if (this.#spare.length < SPARE_MAX_WRITERS && this.connection.isWritten) this.#spare.push(out.reset());
   }
 
-  #answered({ batch, handler }: Pending): LinkHandler {
-    if (--batch!.open === 0) this.#reuse(batch!);
+  /** A command. */
+  #answered({ batch, handler, open }: Pending): LinkHandler {
+    this.#commands--;
+    if (open === 0 && --batch!.open === 0) this.#reuse(batch!);
     return handler;
   }
 
   #refused(pending: Pending, text: string): void {
     const { script } = pending;
     if (script !== undefined && text.startsWith('NOSCRIPT')) {
+      pending.open = 1;
       this.#unknown.push(pending);
       this.#toLoad.add(script);
       return;
@@ -255,6 +276,7 @@ export class Pipeline implements ConnectionUser, Flushable {
     for (const { lua } of this.#toLoad) append(NOBODY, () => writeCommand(out, ['SCRIPT', 'LOAD', lua]));
     for (const { handler, batch, start, end } of this.#unknown)
       append(handler, () => out.range(batch!.out.buffer, start, end));
+    this.#commands += this.#toLoad.size;
     this.#toLoad.clear();
     this.#unknown = [];
     this.#send(out, repeated);
@@ -271,7 +293,8 @@ export class Pipeline implements ConnectionUser, Flushable {
     this.#unknown = [];
     this.#queued = [];
     this.#sentBytes = 0;
+    this.#commands = 0;
     this.#out.reset();
-    for (const { handler } of lost) handler.fail(errors.internal);
+    for (const { handler, open } of lost) for (let i = 0; i < open; i++) handler.fail(errors.internal);
   }
 }

@@ -33,6 +33,8 @@ export class Publisher implements Flushable {
   readonly #batches: boolean;
   readonly #outlets = new Map<string, Outlet>();
   readonly #passing = new Passing();
+  /** Of this turn. */
+  #passed = new PassedReplies();
   readonly #encoded = new ByteWriter();
   #batch: Batch;
   #touched = false;
@@ -75,6 +77,7 @@ export class Publisher implements Flushable {
   flush(): void {
     this.#touched = false;
     this.send();
+    this.#passed = new PassedReplies();
   }
 
   /** What waits for the end of the turn. */
@@ -82,9 +85,10 @@ export class Publisher implements Flushable {
     if (this.#batch.size === 0) return;
     const batch = this.#batch;
     batch.close();
-    // Before it is sent: that may fail at once, and whoever is told may publish.
+    // Before it is sent: it may be refused, and whoever is told may publish.
     this.#batch = new Batch(this.#encoded, this.deps.refused);
-    this.#server!.encoded(batch, batch);
+    const refused = this.#server!.encoded(batch, batch);
+    if (refused !== undefined) batch.fail(refused);
   }
 
   #open(channel: string): Outlet {
@@ -109,14 +113,18 @@ export class Publisher implements Flushable {
     const server = this.#server;
     if (server === undefined) {
       const publication = encodePublication(entry, false, this.#time);
-      this.shard.command(client, ['PUBLISH', client, publication], new PassedReply(reply));
+      const passed = new PassedReplies();
+      passed.add(reply);
+      this.shard.command(client, ['PUBLISH', client, publication], passed);
       return;
     }
     const passing = this.#passing;
     passing.head = publishHead;
     passing.entry = entry;
     passing.time = this.#time;
-    server.encoded(passing, new PassedReply(reply));
+    const refused = server.encoded(passing, this.#passed);
+    if (refused === undefined) this.#passed.add(reply);
+    else reply.fail(refused);
   }
 
   #publishOne(channel: string, entry: Bytes, options: PublishOptions, reply: PublishReply): void {
@@ -184,15 +192,21 @@ class StoredReply implements ReplyHandler {
   }
 }
 
-class PassedReply implements ReplyHandler {
-  constructor(private readonly publisher: PublishReply) {}
+/** Who waits for the PUBLISHes of a turn. */
+class PassedReplies implements ReplyHandler {
+  readonly #publishers: PublishReply[] = [];
+  #next = 0;
+
+  add(publisher: PublishReply): void {
+    this.#publishers.push(publisher);
+  }
 
   reply(): void {
-    this.publisher.succeed(0, '');
+    this.#publishers[this.#next++]!.succeed(0, '');
   }
 
   fail(error: ClientError): void {
-    this.publisher.fail(error);
+    this.#publishers[this.#next++]!.fail(error);
   }
 }
 

@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { type Clock, monotonicClock } from '../../lib/clock.js';
 import type { Turn } from '../../lib/turn.js';
 import type { Log } from '../../observe/log.js';
+import type { ClientError } from '../../protocol/codes.js';
 import type { FeedState } from '../engine.js';
 import type { ConnectionOwner, Target } from './connection.js';
 import { Identity } from './identity.js';
@@ -131,8 +132,8 @@ export class ServerLink implements Link, DirectServer {
     this.#pipeline.script(script, keys, args, handler);
   }
 
-  encoded(command: EncodedCommand, handler: LinkHandler): void {
-    this.#pipeline.encoded(command, handler);
+  encoded(command: EncodedCommand, handler: LinkHandler): ClientError | undefined {
+    return this.#pipeline.encoded(command, handler);
   }
 
   subscribe(pubSubChannel: string): Promise<void> {

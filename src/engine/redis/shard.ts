@@ -13,7 +13,7 @@ import type { FeedState } from '../engine.js';
 /** A reply as Redis gave it; simple strings are strings, bulk strings are Buffers that the receiver may keep. */
 export type Reply = number | string | Buffer | null | Reply[];
 
-/** Who queued a command. Exactly one of the two is called, once. */
+/** Who queued a command. Exactly one of the two is called, once for each that it was given for. */
 export interface ReplyHandler {
   reply(reply: Reply): void;
   /**
@@ -42,8 +42,12 @@ export interface EncodedCommand {
 }
 
 export interface DirectServer {
-  /** May call `handler.fail` before it returns. */
-  encoded(command: EncodedCommand, handler: ReplyHandler): void;
+  /**
+   * One handler may be given for several commands, and is called for each of them, in their order. It costs least where they
+   * follow one another and run no script.
+   * @returns why the command is not taken, of which the handler is not told.
+   */
+  encoded(command: EncodedCommand, handler: ReplyHandler): ClientError | undefined;
 }
 
 export interface Shard {

@@ -43,11 +43,8 @@ class FakeShard implements Pick<Shard, 'command' | 'script' | 'feed' | 'isCluste
     return this.isCluster ? undefined : this;
   }
 
-  encoded(command: EncodedCommand, handler: ReplyHandler): void {
-    if (this.isFull) {
-      handler.fail(errors.tooManyRequests);
-      return;
-    }
+  encoded(command: EncodedCommand, handler: ReplyHandler): ClientError | undefined {
+    if (this.isFull) return errors.tooManyRequests;
     const out = new ByteWriter(16);
     out.raw(before);
     const start = out.length;
@@ -56,11 +53,12 @@ class FakeShard implements Pick<Shard, 'command' | 'script' | 'feed' | 'isCluste
     const [name, ...args] = readCommand(out.view().subarray(start));
     if (command.script === undefined) {
       this.command(String(args[0]), [String(name), String(args[0]), ...args.slice(1)], handler);
-      return;
+      return undefined;
     }
     expect([String(name), String(args[0])]).toEqual(['EVALSHA', command.script.sha]);
     const keys = Number(args[1]) + 2;
     this.script(command.script, args.slice(2, keys).map(String), args.slice(keys).map(textOrPublication), handler);
+    return undefined;
   }
 
   command(key: string, args: readonly (string | Uint8Array)[], handler: ReplyHandler): void {
@@ -374,4 +372,24 @@ it.each(['settling', 'down'] as const)('nothing is published while the feed is %
   endTurn();
   expect(answers).toEqual({ 1: errors.internal, 2: errors.internal });
   expect(asked()).toEqual([]);
+});
+
+describe('what is not stored', () => {
+  it('is answered one by one, in order, and refused one by one', () => {
+    const { publish, endTurn, asked, answers, shard } = start();
+    publish('a', '1', publishOptions());
+    shard.isFull = true;
+    publish('b', '2', publishOptions());
+    shard.isFull = false;
+    publish('a', '3', publishOptions());
+    expect(answers).toEqual({ 2: errors.tooManyRequests });
+    endTurn();
+    publish('a', '4', publishOptions());
+    const [one, three, four] = asked();
+    one!.handler.fail(errors.internal);
+    three!.handler.reply(1);
+    four!.handler.reply(1);
+    const passed = { offset: 0, epoch: '' };
+    expect(answers).toEqual({ 1: errors.internal, 2: errors.tooManyRequests, 3: passed, 4: passed });
+  });
 });

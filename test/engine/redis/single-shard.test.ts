@@ -5,6 +5,9 @@ import { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import type { Reply } from '../../../src/engine/redis/shard.js';
+import { writeCommand } from '../../../src/lib/resp-command.js';
+import { type ClientError, errors } from '../../../src/protocol/codes.js';
 import { type RedisServer, type RedisSettings, startRedis } from '../../support/redis.js';
 import { until } from '../../support/until.js';
 import { type SERVER, ShardRig, script, standalone } from './shard-rig.js';
@@ -120,6 +123,25 @@ describe('commands', () => {
     const codes = await Promise.all(Array.from({ length: 5 }, () => rig.codeOf(rig.call('INCR', 'n'))));
     expect(codes).toEqual([0, 0, 0, 111, 111]);
     expect(await rig.call('INCR', 'n')).toBe(4);
+  });
+
+  it('of one handler are answered, refused and counted one by one, in order', async () => {
+    const redis = await start();
+    const rig = await opened(redis, { tuning: { ...NO_CANARY, pendingMaxCommands: 3 } });
+    const heard: unknown[] = [];
+    const handler = { reply: (reply: Reply) => heard.push(reply), fail: ({ code }: ClientError) => heard.push(code) };
+    const queue = (...args: string[]) =>
+      rig.shard.server!.encoded({ script: undefined, writeTo: (out) => writeCommand(out, args) }, handler);
+    for (const args of [['INCR', 'n'], ['NOSUCH'], ['INCR', 'n']]) expect(queue(...args)).toBeUndefined();
+    expect(queue('INCR', 'n')).toBe(errors.tooManyRequests);
+    await until('all three are answered', () => heard.length === 3);
+    expect(heard.splice(0)).toEqual([1, 100, 2]);
+    redis.pause();
+    for (let i = 0; i < 3; i++) expect(queue('INCR', 'n')).toBeUndefined();
+    await new Promise(setImmediate);
+    await redis.kill();
+    await until('they fail', () => heard.length > 0);
+    expect(heard).toEqual([100, 100, 100]);
   });
 
   it('beyond the bound on their bytes fail with 111 until there are replies', async () => {
