@@ -9,8 +9,9 @@ const JSON_HEADERS = { 'Content-Type': 'application/json' };
 const scratch = new JsonWriter();
 
 /**
- * A response in JSON, to be sent before there is another: its body is in memory that is used again. What cannot be said in JSON (a stored payload that is not) is a 500: the caller asked in the wrong
- * format, and there is no part of the answer that could be left out.
+ * A response in JSON, to be sent before there is another: its body is in memory that is used again. What cannot be said in
+ * JSON (a stored payload that is not) is a 500: the caller asked in the wrong format, and there is no part of the answer
+ * that could be left out.
  */
 export function json(write: (w: JsonWriter) => void, status = 200): HttpResponse {
   scratch.reset();

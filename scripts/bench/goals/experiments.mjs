@@ -41,12 +41,16 @@ const latencyAt = (subscribers, rate) => ({
   seconds: 5,
 });
 
-const ofWorkers = (count) => ({
-  server: 'gyre',
-  scenario: 'fanout',
-  // Each worker compiles for itself, and sees a sixteenth of the work where there are sixteen.
-  load: { subscribers: 1000, rate: 40, warmup: 12, 'warmup-rate': 150, seconds: 3 },
-  config: { workers: { count } },
+/** Each worker compiles for itself, and sees a sixteenth of the work where there are sixteen: warm-ups are long. */
+const byWorkers = (load) => ({
+  variants: Object.fromEntries(
+    [1, 2, 4, 8, 16].map((count) => [
+      `${count} workers`,
+      { server: 'gyre', scenario: 'fanout', load: { ...load, warmup: 12 }, config: { workers: { count } } },
+    ]),
+  ),
+  together: true,
+  rounds: 3,
 });
 
 const BOOK = { subscribers: 500, rate: 60, payload: 'book', warmup: 3, seconds: 4 };
@@ -106,8 +110,7 @@ export const EXPERIMENTS = {
   // The first to come back to a channel take all publications over the link to its owner. A warm-up that begins with a
   // thousand of them at once may find it full, and be told so (111).
   'recover-100': withLibrary('recover', { missed: 100, rate: 14_000, warmup: 8, 'warmup-rate': 2500, seconds: 2 }),
-  // More than the other server can do; Gyre may have time left.
-  'recover-1000': withLibrary('recover', { missed: 1000, rate: 1800, warmup: 5, seconds: 2.5 }, {}),
+  'recover-1000': withLibrary('recover', { missed: 1000, rate: 3500, warmup: 5, 'warmup-rate': 1000, seconds: 2.5 }),
   'latency-100': { variants: both('fanout', latencyAt(100, 20)) },
   'latency-1000': { variants: both('fanout', latencyAt(1000, 10)) },
   'latency-100-loaded': { variants: both('fanout', latencyAt(100, 300)), loadTo: LOADED },
@@ -121,11 +124,9 @@ export const EXPERIMENTS = {
     ),
   },
   hop: { variants: { a: { micro: 'hop', flags: ['--milliseconds', '2000'] } }, rounds: 3 },
-  workers: {
-    variants: Object.fromEntries([1, 2, 4, 8, 16].map((count) => [`${count} workers`, ofWorkers(count)])),
-    together: true,
-    rounds: 3,
-  },
+  workers: byWorkers({ subscribers: 1000, rate: 40, 'warmup-rate': 150, seconds: 3 }),
+  // As many deliveries, but eight times as many each time that a worker is woken.
+  'workers-8000': byWorkers({ subscribers: 8000, rate: 5, 'warmup-rate': 20, seconds: 4 }),
   delta: {
     variants: {
       'no delta': { server: 'gyre', scenario: 'fanout', load: BOOK },
