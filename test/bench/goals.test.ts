@@ -135,7 +135,10 @@ describe('the command', () => {
       ['G1-floor', expect.any(Number), 0],
     ]);
     expect(first.code).toBe(goals.every(({ met }) => met) ? 0 : 1);
-    expect(readdirSync(out)).toEqual(expect.arrayContaining(['report.html', 'goals-1.svg', 'measured.json']));
+    expect(readdirSync(out)).toEqual(
+      expect.arrayContaining(['report.html', 'goals-1.svg', 'servers.svg', 'measured.json']),
+    );
+    expect(readFileSync(join(out, 'servers.svg'), 'utf8')).toMatch(/1 channel, 1,000 subscribers<.*\d ×/);
     const again = await run('--only', 'G1', '--with', GYRE, '--out', out, '--pairs', '2', ...small);
     expect(again.stderr.match(/round \d\/2, ./g)).toEqual(['round 2/2, l', 'round 2/2, b', 'round 2/2, a']);
     expect(again.stdout).toMatch(/^G1 /m);

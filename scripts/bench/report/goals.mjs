@@ -50,6 +50,18 @@ function goalsChart(goals) {
   });
 }
 
+/** How many times as much as the other server it does, for as much CPU time or memory. @returns {string | null} SVG */
+export function serversChart(goals, { a, b }) {
+  const compared = goals.filter(({ unit, min, value }) => unit === '×' && min !== undefined && value !== null);
+  if (b === undefined || compared.length === 0) return null;
+  const metrics = compared.map(({ what, value }) => ({ label: what.split(':')[0], ratio: value }));
+  return ratioChart(`At the same cost, against ${b}`, metrics, {
+    below: '← less',
+    above: `${a} does more →`,
+    isGood: (ratio) => ratio >= 1,
+  });
+}
+
 /** Sections of the page. */
 export function goalsSections({ goals, servers, notes: crowded }) {
   const cells = (tag, row) => row.map((cell) => `<${tag}>${escaped(cell)}</${tag}>`).join('');
@@ -65,7 +77,7 @@ export function goalsSections({ goals, servers, notes: crowded }) {
   return [
     `<section><p class="muted">${escaped(legend(servers))}</p>${notes.join('')}
 <div class="scroll"><table class="goals"><thead><tr>${cells('th', HEAD)}</tr></thead><tbody>${rows.join('')}</tbody></table></div></section>`,
-    `<section><div class="charts">${goalsCharts(goals)
+    `<section><div class="charts">${[...goalsCharts(goals), serversChart(goals, servers) ?? '']
       .map((chart) => `<div>${chart}</div>`)
       .join('')}</div></section>`,
     `<section><details><summary>One goal again</summary><dl class="commands">${commands.join('')}</dl></details></section>`,

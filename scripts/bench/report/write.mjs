@@ -5,7 +5,7 @@ import { delimiter, join } from 'node:path';
 import { chromium } from 'playwright-core';
 import { asFile } from './chart.mjs';
 import { comparisonChart, latencyChart, throughputChart } from './charts.mjs';
-import { goalsCharts } from './goals.mjs';
+import { goalsCharts, serversChart } from './goals.mjs';
 import { page } from './page.mjs';
 
 const BROWSERS = ['chromium', 'chromium-browser', 'google-chrome'];
@@ -37,9 +37,9 @@ export async function writeReport(folder, report, png = false) {
   return folder;
 }
 
-function chartsOf({ results, comparisons = [], goals }) {
+function chartsOf({ results, comparisons = [], goals, servers }) {
   const charts = goals
-    ? goalsCharts(goals).map((chart, i) => [`goals-${i + 1}`, chart])
+    ? [...goalsCharts(goals).map((chart, i) => [`goals-${i + 1}`, chart]), ['servers', serversChart(goals, servers)]]
     : comparisons.length > 0
       ? comparisons.map((comparison) => [`comparison-${comparison.scenario}`, comparisonChart(comparison)])
       : results.flatMap((result) => [
