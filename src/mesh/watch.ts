@@ -12,14 +12,22 @@
  * batches would only become smaller. What promises wait for in this turn comes first: the thread watches in a microtask. What it
  * sees is handled at once, but after {@link IN_PLACE_MAX_MS} sockets have their turn.
  */
+import { availableParallelism } from 'node:os';
 import type { Turn } from '../lib/turn.js';
-import type { Doorbell } from './doorbell.js';
+import { type Doorbell, SharedDoorbell } from './doorbell.js';
+import type { Wires } from './wires.js';
 
 /** The other side may have to be woken itself before it can answer. */
 const WATCH_MAX_MS = 0.05;
 const IN_PLACE_MAX_MS = 0.05;
 const LEVEL_MAX = 10;
 const RISE = 3;
+
+/** A thread's. On a single core it would only keep from running whom it watches for, so there it sleeps at once. */
+export function doorbellFor({ bells, self }: Wires, turn: Turn): Doorbell {
+  const open = (wake: () => void): Doorbell => new SharedDoorbell(bells, self, wake);
+  return availableParallelism() > 1 ? new WatchingDoorbell(turn, open) : open(() => turn.schedule());
+}
 
 export class WatchingDoorbell implements Doorbell {
   readonly #bell: Doorbell;

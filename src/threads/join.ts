@@ -1,13 +1,11 @@
 /** A thread's way onto the mesh: the parts that every thread has, put together. */
-import { availableParallelism } from 'node:os';
 import { Chores } from '../lib/chores.js';
 import { monotonicClock } from '../lib/clock.js';
 import { Turn } from '../lib/turn.js';
 import { Calls } from '../mesh/calls.js';
-import { type Doorbell, SharedDoorbell } from '../mesh/doorbell.js';
 import { Mesh } from '../mesh/mesh.js';
 import { MeshAsks } from '../mesh/mesh-asks.js';
-import { WatchingDoorbell } from '../mesh/watch.js';
+import { doorbellFor } from '../mesh/watch.js';
 import type { Wires } from '../mesh/wires.js';
 import type { Log } from '../observe/log.js';
 
@@ -24,16 +22,10 @@ const CALL_SWEEP_MS = 500;
 /** Upper bound on the time a lost wake-up could go unnoticed. */
 const SAFETY_POLL_MS = 500;
 
-/** On a single core the thread would only keep from running whom it watches for. */
-function doorbellOf({ bells, self }: Wires, turn: Turn): Doorbell {
-  const open = (wake: () => void): Doorbell => new SharedDoorbell(bells, self, wake);
-  return availableParallelism() > 1 ? new WatchingDoorbell(turn, open) : open(() => turn.schedule());
-}
-
 export function joinMesh(wires: Wires, log: Pick<Log, 'error'>): Joined {
   const turn: Turn = new Turn({ before: () => mesh.drain(), after: () => mesh.publish() });
   const schedule = (): void => turn.schedule();
-  const mesh = new Mesh(wires, schedule, doorbellOf(wires, turn));
+  const mesh = new Mesh(wires, schedule, doorbellFor(wires, turn));
   const calls = new Calls(mesh, monotonicClock);
   const asks = new MeshAsks(mesh, calls, log);
   const chores = new Chores();

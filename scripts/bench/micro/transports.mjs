@@ -12,7 +12,7 @@ import { RingBuffer } from 'ringbuf.js';
 import { Turn } from '../../../dist/lib/turn.js';
 import { SharedDoorbell } from '../../../dist/mesh/doorbell.js';
 import { Mesh } from '../../../dist/mesh/mesh.js';
-import { WatchingDoorbell } from '../../../dist/mesh/watch.js';
+import { doorbellFor } from '../../../dist/mesh/watch.js';
 import { createBells, createWires, portsOf } from '../../../dist/mesh/wires.js';
 
 const KIND = 31;
@@ -26,8 +26,7 @@ const mesh = {
   connect(wires, onRecord) {
     const turn = new Turn({ before: () => own.drain(), after: () => own.publish() });
     const schedule = () => turn.schedule();
-    const bell = new WatchingDoorbell(turn, (wake) => new SharedDoorbell(wires.bells, wires.self, wake));
-    const own = new Mesh(wires, schedule, bell);
+    const own = new Mesh(wires, schedule, doorbellFor(wires, turn));
     own.on(KIND, (record) => onRecord(record.u32le()));
     schedule();
     const to = 1 - wires.self;
